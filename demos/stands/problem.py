@@ -1,0 +1,179 @@
+"""The stand allocation problem of one day in plain integer arrays, and what a plan costs.
+
+Shapes: n turns, m stands. Costs are in 1/100 minutes of expected conflict, integers, so that CP-SAT, the greedy rules
+and the independent verifier agree to the unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.stands.airport import Airport, size_rank
+from demos.stands.config import CostConfig, clock_minutes
+from demos.stands.turns import Turns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCALE = 100
+UNASSIGNED = -1
+
+
+@dataclass(frozen=True)
+class ShadowPair:
+    """While a turn of `casts` is on stand `caster`, stand `shaded` must be empty (stand positions)."""
+
+    caster: int
+    shaded: int
+    casts: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One day to plan.
+
+    allowed: (n, m) fit and no closure; static: (n, m) cost of a turn on a stand by itself; pair: (n, n) cost of two
+    turns sharing a stand, symmetric, zero diagonal; overlaps: (n, n) whether two turns' schedules overlap;
+    unassigned: cost of a turn left without a stand.
+    """
+
+    turns: Turns
+    airport: Airport
+    allowed: NDArray[np.bool_]
+    static: NDArray[np.int64]
+    pair: NDArray[np.int64]
+    overlaps: NDArray[np.bool_]
+    shadows: tuple[ShadowPair, ...]
+    unassigned: int
+
+    @cached_property
+    def pair_float(self) -> NDArray[np.float64]:
+        """`pair` as float64, whole numbers."""
+        return self.pair.astype(np.float64)
+
+    @cached_property
+    def overlaps_float(self) -> NDArray[np.float64]:
+        """`overlaps` as 0.0 and 1.0."""
+        return self.overlaps.astype(np.float64)
+
+    @property
+    def n_stands(self) -> int:
+        """Number of stands m."""
+        return len(self.airport.stands)
+
+
+def build_problem(turns: Turns, airport: Airport, cost: CostConfig, expected_overlap: NDArray[np.float64]) -> Problem:
+    """Assemble the arrays. expected_overlap: (n, n) minutes that turns i and j would share a stand, symmetric."""
+    overlaps = (turns.sibt[:, None] < turns.sobt[None, :]) & (turns.sibt[None, :] < turns.sobt[:, None])
+    np.fill_diagonal(overlaps, False)
+    ranks = np.array([size_rank(code) for code in turns.codes])
+    position = {stand.id: index for index, stand in enumerate(airport.stands)}
+    shadows = tuple(
+        ShadowPair(position[entry.stand], position[entry.blocks], ranks >= size_rank(entry.code))
+        for entry in airport.shadows
+    )
+    return Problem(
+        turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost),
+        pair_costs(turns, cost, expected_overlap), overlaps, shadows,
+        int(cost.unassigned * SCALE),
+    )  # fmt: skip
+
+
+def pair_costs(turns: Turns, cost: CostConfig, expected_overlap: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n, n) cost of two turns on one stand: expected overlap and what the gap lacks of the wished buffer."""
+    short = np.clip(cost.buffer - gaps(turns), 0, cost.buffer)
+    pair = _integers(cost.conflict * expected_overlap + cost.buffer_per_minute * short)
+    np.fill_diagonal(pair, 0)
+    return pair
+
+
+def _integers(minutes: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.rint(minutes * SCALE).astype(np.int64)
+
+
+def gaps(turns: Turns) -> NDArray[np.int64]:
+    """(n, n) scheduled minutes between the earlier turn's off-block and the later one's on-block; negative: overlap."""
+    after = turns.sibt[None, :] - turns.sobt[:, None]
+    return np.maximum(after, after.T)
+
+
+def _allowed(turns: Turns, airport: Airport, ranks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    capacity = np.array([size_rank(stand.code) for stand in airport.stands])
+    allowed = ranks[:, None] <= capacity[None, :]
+    position = {stand.id: index for index, stand in enumerate(airport.stands)}
+    for closure in airport.closures:
+        start, end = clock_minutes(closure.start), clock_minutes(closure.end)
+        allowed[(turns.sibt < end) & (turns.sobt > start), position[closure.stand]] = False
+    return allowed
+
+
+def _static(turns: Turns, airport: Airport, cost: CostConfig) -> NDArray[np.int64]:
+    remote = np.array([not stand.contact for stand in airport.stands])
+    ranks = preference_ranks(turns, airport)
+    per_hundred = cost.remote_per_100_pax * remote[None, :] + cost.preference_per_100_pax * ranks
+    return _integers(turns.seats[:, None] / 100 * per_hundred)
+
+
+def preference_ranks(turns: Turns, airport: Airport) -> NDArray[np.int64]:
+    """(n, m) how far down the airline's list the stand's terminal is: 0 best; contact stands off the list rank last.
+
+    A remote stand has no terminal preference (its own cost covers it): rank 0. So has an airline without a list.
+    """
+    ranks = np.zeros((len(turns), len(airport.stands)), dtype=np.int64)
+    for row, carrier in enumerate(turns.table["carrier"]):
+        wanted = airport.preferences.get(carrier)
+        if wanted:
+            ranks[row] = [
+                (wanted.index(stand.terminal) if stand.terminal in wanted else len(wanted)) if stand.contact else 0
+                for stand in airport.stands
+            ]
+    return ranks
+
+
+def placed(plan: NDArray[np.int64], n_stands: int) -> NDArray[np.float64]:
+    """(n, m) 0/1 matrix of a plan; an unassigned turn has a row of zeros."""
+    return (plan[:, None] == np.arange(n_stands)[None, :]).astype(np.float64)
+
+
+ALL = slice(None)
+Rows = slice | np.ndarray
+
+
+def insertion_costs(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.int64]:
+    """(rows, m) what each turn would cost on each stand, the others where they are (not counting hard rules)."""
+    return problem.static[rows] + _met(problem, problem.pair_float, plan, rows)
+
+
+def blocked(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.bool_]:
+    """(rows, m) whether a hard rule forbids each turn on each stand, the others where they are."""
+    return ~problem.allowed[rows] | (_met(problem, problem.overlaps_float, plan, rows) > 0)
+
+
+def _met(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
+    """(rows, m) sum of `between` over all that a turn would meet on a stand, shadows included. between: (n, n)."""
+    at = placed(plan, problem.n_stands)
+    some = between[rows]
+    # The product in float64 is BLAS and exact below 2**53; in int64 it would be a slow loop.
+    total = some @ at
+    for shadow in problem.shadows:
+        casts = shadow.casts[rows]
+        total[:, shadow.shaded] += some @ (at[:, shadow.caster] * shadow.casts)
+        total[casts, shadow.caster] += (some @ at[:, shadow.shaded])[casts]
+    return np.rint(total).astype(np.int64)
+
+
+def shared_total(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]) -> int:
+    """Sum of the integers `between` (n, n) over the pairs of turns that meet on a stand or across a shadow."""
+    on = np.flatnonzero(plan != UNASSIGNED)
+    return int(_met(problem, between, plan, on)[np.arange(len(on)), plan[on]].sum()) // 2
+
+
+def plan_cost(problem: Problem, plan: NDArray[np.int64]) -> int:
+    """Total cost of a plan in 1/100 minutes: stands, pairs, unassigned turns."""
+    on = np.flatnonzero(plan != UNASSIGNED)
+    static = int(problem.static[on, plan[on]].sum())
+    return static + shared_total(problem, problem.pair_float, plan) + problem.unassigned * (len(plan) - len(on))

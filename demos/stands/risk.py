@@ -1,0 +1,63 @@
+"""Expected overlap of every two turns, from samples of their delays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.stands.turns import Turns
+
+NEVER_MEET = 12 * 60
+
+
+def sample_delays(
+    quantiles: NDArray[np.float64], levels: tuple[float, ...], scenarios: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Samples of each turn's delay [min], (n, scenarios), from predicted quantiles (n, k) at `levels` (k,).
+
+    Stratified: each turn's samples are its quantile function at evenly spread levels, shuffled independently of the
+    other turns. Linear between the levels; beyond the outermost ones the tails are exponential, continued with the
+    slope of the last two levels on the scale log(1 - level).
+    """
+    even = (np.arange(scenarios) + 0.5) / scenarios
+    at = np.asarray(levels)
+    values = np.stack([np.interp(even, at, row) for row in quantiles])
+    values += _tail(quantiles[:, -1] - quantiles[:, -2], 1 - at[-2], 1 - at[-1], 1 - even)
+    values -= _tail(quantiles[:, 1] - quantiles[:, 0], at[1], at[0], even)
+    return generator.permuted(values, axis=1)
+
+
+def _tail(
+    step: NDArray[np.float64], inner: float, outer: float, beyond: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    scale = step / np.log(inner / outer)
+    return np.outer(scale, np.log(np.maximum(outer / beyond, 1.0)))
+
+
+def expected_overlap(
+    on_block: NDArray[np.float64],
+    off_block: NDArray[np.float64],
+    turns: Turns,
+    rows: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """(rows, n) expected minutes that two turns are both there; zero for a turn with itself.
+
+    on_block, off_block: (n, scenarios) minutes after midnight, of which scenario s of one turn meets scenario s of
+    another. rows: the turns wanted, all by default.
+    """
+    on32, off32 = on_block.astype(np.float32), off_block.astype(np.float32)
+    rows = np.arange(len(turns)) if rows is None else rows
+    overlap = np.zeros((len(rows), len(turns)))
+    for row, turn in enumerate(rows):
+        # What lies half a day apart cannot meet: on-block times are sorted.
+        first = int(np.searchsorted(turns.sibt, turns.sibt[turn] - NEVER_MEET))
+        last = int(np.searchsorted(turns.sibt, turns.sobt[turn] + NEVER_MEET))
+        near = slice(first, last)
+        shared = np.minimum(off32[turn], off32[near]) - np.maximum(on32[turn], on32[near])
+        overlap[row, near] = np.maximum(shared, 0).mean(axis=1)
+        overlap[row, turn] = 0.0
+    return overlap

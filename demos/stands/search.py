@@ -1,0 +1,209 @@
+"""Large-neighbourhood search with two exact repairs: matching on a time window, CP-SAT on a few stands.
+
+Matching: take what stands on every stand during a time window as one block a stand, and hand the blocks out anew.
+Blocks never meet each other, so the best of the m! ways is an assignment problem, solved exactly in milliseconds.
+CP-SAT: free a dozen turns on a few stands and place them best one by one, with the rest of the day on each of these
+stands as one more block; this splits and joins what matching can only move.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ortools.sat.python import cp_model
+from scipy.optimize import linear_sum_assignment
+
+from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.stands.config import SearchConfig
+
+FORBIDDEN = 10**9
+WINDOWS = (5, 60, 120, 240, 2000)
+
+
+@dataclass
+class SearchLog:
+    """How one search went; `curve` holds (seconds, cost in 1/100 min) after each round."""
+
+    curve: list[tuple[float, int]] = field(default_factory=list)
+    matchings: int = 0
+    matchings_improved: int = 0
+    parts: int = 0
+    parts_improved: int = 0
+    parts_optimal: int = 0
+    stopped_by_clock: bool = False
+
+
+def search(
+    problem: Problem,
+    start: NDArray[np.int64],
+    config: SearchConfig,
+    generator: np.random.Generator,
+    locked: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], SearchLog]:
+    """Improve `start` (n,) for `config.rounds` rounds; never returns a worse plan, never moves a `locked` turn."""
+    free = np.ones(len(start), dtype=bool) if locked is None else ~locked
+    plan, cost, log = start.copy(), plan_cost(problem, start), SearchLog()
+    began = time.perf_counter()
+    log.curve.append((0.0, cost))
+    for _ in range(config.rounds if free.any() else 0):
+        for _ in range(config.matchings):
+            candidate = rematch(problem, plan, _window(problem, free, generator))
+            plan, cost, better = _keep_best(problem, plan, cost, candidate)
+            log.matchings += 1
+            log.matchings_improved += better
+        if config.parts:
+            candidate, proven = _one_part(problem, plan, free, config, generator)
+            plan, cost, better = _keep_best(problem, plan, cost, candidate)
+            log.parts += 1
+            log.parts_improved += better
+            log.parts_optimal += proven
+        log.curve.append((time.perf_counter() - began, cost))
+        if log.curve[-1][0] > config.seconds:
+            log.stopped_by_clock = True
+            break
+    return plan, log
+
+
+def _keep_best(
+    problem: Problem, plan: NDArray[np.int64], cost: int, candidate: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], int, bool]:
+    moved = np.flatnonzero(plan != candidate)
+    if not len(moved):
+        return plan, cost, False
+    new_cost = plan_cost(problem, candidate)
+    # Equal cost is taken, to drift along plateaus. Only a shadow between two moved blocks can break a hard rule here.
+    if new_cost > cost or not keeps_hard_rules(problem, candidate, moved):
+        return plan, cost, False
+    return candidate, new_cost, new_cost < cost
+
+
+def keeps_hard_rules(problem: Problem, plan: NDArray[np.int64], turns: NDArray[np.int64]) -> bool:
+    """Whether these turns break no hard rule, from the problem's arrays (`verify` is the independent check)."""
+    on = turns[plan[turns] != UNASSIGNED]
+    return not blocked(problem, plan, on)[np.arange(len(on)), plan[on]].any()
+
+
+def _window(problem: Problem, free: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
+    """The free turns that come on block in a random stretch of the day."""
+    sibt = problem.turns.sibt
+    start = generator.choice(sibt[free])
+    return np.flatnonzero(free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS)))
+
+
+def rematch(problem: Problem, plan: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Hand the blocks of `moved` turns, one block a stand, out anew over all stands at least cost."""
+    moved = moved[plan[moved] != UNASSIGNED]
+    fixed = plan.copy()
+    fixed[moved] = UNASSIGNED
+    costs = np.where(blocked(problem, fixed, moved), FORBIDDEN, insertion_costs(problem, fixed, moved))
+    block = np.zeros((problem.n_stands, len(moved)))
+    block[plan[moved], np.arange(len(moved))] = 1
+    rows, columns = linear_sum_assignment(np.minimum(block @ costs, FORBIDDEN))
+    stand_of_block = np.empty(problem.n_stands, dtype=np.int64)
+    stand_of_block[rows] = columns
+    fixed[moved] = stand_of_block[plan[moved]]
+    return fixed
+
+
+def _one_part(
+    problem: Problem,
+    plan: NDArray[np.int64],
+    free: NDArray[np.bool_],
+    config: SearchConfig,
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.int64], bool]:
+    """Draw a turn in proportion to what moving it could save, and solve the part of the day around it."""
+    costs = insertion_costs(problem, plan)
+    now = np.where(plan == UNASSIGNED, problem.unassigned, costs[np.arange(len(plan)), plan])
+    best = np.where(problem.allowed, costs, problem.unassigned).min(axis=1)
+    weight = np.where(free, np.clip(now - best, 0, None) + 0.2 * now + 1.0, 0.0)
+    seed = int(generator.choice(len(plan), p=weight / weight.sum()))
+    attraction = costs[seed] + generator.gumbel(size=problem.n_stands) * (0.3 * now[seed] + 100)
+    attraction[~problem.allowed[seed]] = np.inf
+    if plan[seed] != UNASSIGNED:
+        attraction[plan[seed]] = -np.inf
+    stands = np.argsort(attraction)[: config.stands]
+    stands = np.sort(stands[attraction[stands] < np.inf])
+    if not len(stands):
+        return plan, True
+    movable = np.flatnonzero(free & (np.isin(plan, stands) | (plan == UNASSIGNED)))
+    middle = problem.turns.sibt + problem.turns.sobt
+    nearest = np.argsort(np.abs(middle[movable] - middle[seed]), kind="stable")[: config.free_turns]
+    single = np.sort(movable[nearest])
+    later = np.setdiff1d(movable[problem.turns.sibt[movable] > problem.turns.sibt[single].max()], single)
+    blocks = [np.array([turn]) for turn in single]
+    blocks += [block for stand in stands if len(block := later[plan[later] == stand])]
+    return solve_part(problem, plan, blocks, stands, config.work_limit)
+
+
+def solve_part(
+    problem: Problem,
+    plan: NDArray[np.int64],
+    blocks: list[NDArray[np.int64]],
+    stands: NDArray[np.int64],
+    work_limit: float,
+) -> tuple[NDArray[np.int64], bool]:
+    """Place each block of turns on one of `stands`, or on none, at least cost; all other turns are fixed.
+
+    Returns the new plan, or the old one if CP-SAT found none in its work limit, and whether it proved it best.
+    """
+    fixed = plan.copy()
+    fixed[np.concatenate(blocks)] = UNASSIGNED
+    costs, forbidden = insertion_costs(problem, fixed), blocked(problem, fixed)
+    model, terms = cp_model.CpModel(), []
+    choice: dict[tuple[int, int], cp_model.IntVar] = {}
+    for index, block in enumerate(blocks):
+        for stand in stands.tolist():
+            if not forbidden[block, stand].any():
+                choice[index, stand] = var = model.new_bool_var("")
+                model.add_hint(var, bool(plan[block[0]] == stand))
+                terms.append(int(costs[block, stand].sum()) * var)
+        nowhere = model.new_bool_var("")
+        model.add_hint(nowhere, bool(plan[block[0]] == UNASSIGNED))
+        terms.append(problem.unassigned * len(block) * nowhere)
+        model.add_exactly_one([nowhere, *(var for (owner, _), var in choice.items() if owner == index)])
+    terms += _meetings(model, problem, blocks, stands, choice)
+    model.minimize(sum(terms))
+    solver = cp_model.CpSolver()
+    # One worker and a deterministic limit: the same seed gives the same plan on any machine load.
+    solver.parameters.num_workers = 1
+    solver.parameters.max_deterministic_time = work_limit
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return plan, False
+    for (index, stand), var in choice.items():
+        if solver.boolean_value(var):
+            fixed[blocks[index]] = stand
+    return fixed, status == cp_model.OPTIMAL
+
+
+def _meetings(
+    model: cp_model.CpModel,
+    problem: Problem,
+    blocks: list[NDArray[np.int64]],
+    stands: NDArray[np.int64],
+    choice: dict[tuple[int, int], cp_model.IntVar],
+) -> list[cp_model.LinearExpr]:
+    """What two free blocks cost each other on one stand, and where they clash. Shadows are left to the final check."""
+    terms = []
+    for one, first in enumerate(blocks):
+        for two in range(one + 1, len(blocks)):
+            both = np.ix_(first, blocks[two])
+            price, clash = int(problem.pair[both].sum()), bool(problem.overlaps[both].any())
+            if not price and not clash:
+                continue
+            meets = None if clash else model.new_bool_var("")
+            for stand in stands.tolist():
+                if (one, stand) in choice and (two, stand) in choice:
+                    pair = [~choice[one, stand], ~choice[two, stand]]
+                    model.add_bool_or(pair if meets is None else [*pair, meets])
+            if meets is not None:
+                terms.append(price * meets)
+    return terms

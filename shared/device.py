@@ -1,0 +1,48 @@
+"""The only place that looks at hardware. torch is imported only when it is asked for or already installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from shared.errors import UserError
+
+
+def resolve(device: str = "auto") -> str:
+    """The device to compute on: "cpu", "cuda" or "mps".
+
+    device: "auto" takes the best one present. Raises UserError, with the way out, when the one named is not there.
+    """
+    if device == "cpu":
+        return "cpu"
+    torch = _torch()
+    if device == "auto":
+        return next((name for name in ("cuda", "mps") if torch and _available(torch, name)), "cpu")
+    if device not in ("cuda", "mps"):
+        raise UserError(f"unknown device {device!r}; allowed: auto, cpu, cuda, mps")
+    if torch is None:
+        raise UserError(f"device={device} needs torch, which is not installed; use device=cpu or install torch")
+    if not _available(torch, device):
+        raise UserError(f"device={device} is not available to torch {torch.__version__} here; use device=cpu or auto")
+    return device
+
+
+def devices() -> list[str]:
+    """The devices present, in words, for `trendlab doctor`."""
+    torch = _torch()
+    found = ["cpu"]
+    if torch and _available(torch, "cuda"):
+        found += [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    if torch and _available(torch, "mps"):
+        found.append("mps")
+    return found
+
+
+def _torch() -> Any:
+    if importlib.util.find_spec("torch") is None:
+        return None
+    return importlib.import_module("torch")
+
+
+def _available(torch: Any, name: str) -> bool:
+    return bool(torch.cuda.is_available() if name == "cuda" else torch.backends.mps.is_available())

@@ -1,0 +1,1 @@
+"""Pure functions that judge: metrics, confidence intervals, side-by-side comparison, timing."""

@@ -1,0 +1,129 @@
+"""What a run returns and what `result.json` holds: plain, typed, versioned records.
+
+A demo returns a `Result`. The run record wraps it in an `Envelope` with the provenance (commit, versions, device, data)
+and writes it as `result.json`; the report is rendered from that file and the figures alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+Direction = Literal["lower", "higher", "none"]
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, no unknown fields, so an old file with another schema is refused, not misread."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Record):
+    """A confidence interval; `unit` names what was resampled, for example "31 days, paired bootstrap"."""
+
+    low: float
+    high: float
+    level: float = 0.95
+    unit: str
+
+
+class Metric(Record):
+    """One measured number. `direction` says which way is better."""
+
+    name: str
+    value: float
+    unit: str
+    direction: Direction = "none"
+    interval: Interval | None = None
+    note: str = ""
+
+
+class Headline(Record):
+    """The number people quote, never without its peer, measured in the same run on the same data."""
+
+    name: str
+    value: float
+    unit: str
+    direction: Direction
+    peer: str
+    peer_value: float
+    interval: Interval | None = None
+    note: str = ""
+
+
+class Column(Record):
+    """A table column; the best cell of a column with a direction is shown in bold."""
+
+    name: str
+    unit: str = ""
+    direction: Direction = "none"
+    digits: int = 1
+
+
+class Table(Record):
+    """A comparison table: each row starts with a text label, which `columns[0]` heads; None is shown as a dash."""
+
+    title: str
+    columns: list[Column]
+    rows: list[list[str | float | None]]
+    caption: str = ""
+
+
+class Figure(Record):
+    """A picture beside `result.json`: `file` is an SVG in the run folder (a PNG of the same stem lies beside it)."""
+
+    file: str
+    title: str
+    caption: str
+    alt: str
+
+
+class DataUse(Record):
+    """Provenance of one data file that was read."""
+
+    name: str
+    version: str
+    sha256: str
+    licence: str
+    rows: int | None = None
+    note: str = ""
+
+
+class Result(Record):
+    """What a demo measured."""
+
+    headlines: list[Headline]
+    metrics: list[Metric]
+    tables: list[Table]
+    figures: list[Figure]
+    data: list[DataUse]
+    weights: list[DataUse] = []
+    notes: list[str] = []
+
+
+class Envelope(Record):
+    """`result.json`: a `Result` with all that is needed to judge and repeat it."""
+
+    schema_version: int = SCHEMA_VERSION
+    demo: str
+    verb: Literal["run", "bench"] = "run"
+    title: str
+    question: str
+    profile: str
+    run_id: str
+    started_utc: str
+    git_commit: str | None
+    git_dirty: bool | None
+    command: str
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    cpu_threads: int
+    seed: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_mb: float
+    result: Result
