@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from demos.stands.airport import Airport
+from demos.stands.features import minutes_since_1970
 from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
-from demos.stands.risk import expected_overlap, sample_delays
+from demos.stands.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.search import SearchLog, search
-from demos.stands.turns import Turns, occupation, real_occupation
+from demos.stands.turns import Turns, occupation, real_delays, real_occupation
 from demos.stands.verify import Stay, violations
 from shared.seed import generator
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from demos.stands.config import CostConfig, StandsConfig
 
-Plan = "NDArray[np.int64]"
 HINDSIGHT = "hindsight (a limit, not a method)"
 DAY_AHEAD = "search, learned risk, T-24 h"
 DAY_AHEAD_GREEDY = "greedy, learned risk, T-24 h"
@@ -69,10 +70,10 @@ def plan_day(job: DayJob) -> DayPlans:
     for buffer in config.evaluation.buffers:
         plans[buffer_name(buffer)] = greedy_buffer(blind, buffer)
 
-    risks = {"climatology": risk_of(job, job.climatology), "day ahead": risk_of(job, job.day_ahead)}
-    known = problem_for(job, cost, risks["climatology"])
-    plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, known)
-    day_ahead = problem_for(job, cost, risks["day ahead"])
+    usual, ahead = risk_of(job, job.climatology), risk_of(job, job.day_ahead)
+    by_climatology = problem_for(job, cost, usual)
+    plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, by_climatology)
+    day_ahead = problem_for(job, cost, ahead)
     plans[DAY_AHEAD_GREEDY], plans[DAY_AHEAD], logs[DAY_AHEAD] = optimise(job, day_ahead)
     plans[ON_THE_DAY] = mend(job, day_ahead, plans[DAY_AHEAD])
     _, plans[HINDSIGHT], _ = optimise(job, problem_for(job, cost, real_overlap(job)))
@@ -80,12 +81,11 @@ def plan_day(job: DayJob) -> DayPlans:
     front: dict[tuple[str, float], Replay] = {}
     for weight in config.evaluation.front_weights:
         dearer = cost.model_copy(update={"remote_per_100_pax": cost.remote_per_100_pax * weight})
-        _, plan, _ = optimise(job, problem_for(job, dearer, risks["climatology"]))
-        front[CLIMATOLOGY, weight] = judged(job, plan)
-        ahead = problem_for(job, dearer, risks["day ahead"])
-        _, plan, _ = optimise(job, ahead)
-        front[DAY_AHEAD, weight] = judged(job, plan)
-        front[ON_THE_DAY, weight] = judged(job, mend(job, ahead, plan))
+        for method, risk in ((CLIMATOLOGY, usual), (DAY_AHEAD, ahead)):
+            problem = problem_for(job, dearer, risk)
+            _, plan, _ = optimise(job, problem)
+            front[method, weight] = judged(job, plan)
+        front[ON_THE_DAY, weight] = judged(job, mend(job, problem, plan))
     return DayPlans(job.turns, plans, {name: judged(job, plan) for name, plan in plans.items()}, logs, front)
 
 
@@ -96,14 +96,12 @@ def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> 
 
 def risk_of(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, n) expected overlap under predicted quantiles (n, k)."""
-    return expected_overlap(*_sampled(job, quantiles), job.turns)
+    return expected_overlap(*occupation(job.turns, _sampled(job, quantiles), job.config.turn), job.turns)
 
 
-def _sampled(job: DayJob, quantiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    config = job.config
-    draws = generator(config.seed, "delays", job.turns.day.isoformat())
-    samples = sample_delays(quantiles, config.delay.levels, config.delay.scenarios, draws)
-    return occupation(job.turns, samples, config.turn)
+def _sampled(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    draws = generator(job.config.seed, "delays", job.turns.day.isoformat())
+    return sample_delays(quantiles, job.config.delay.levels, job.config.delay.scenarios, draws)
 
 
 def real_overlap(job: DayJob) -> NDArray[np.float64]:
@@ -122,20 +120,29 @@ def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[
 
 
 def mend(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Go through the day; at each decision time refresh the forecasts that fall due, search on, and fix those stands.
+    """Go through the day; at each decision time use what is known by then, search on, and fix the stands that fall due.
 
-    A turn's forecast is replaced at its own decision time (T-2 h, or half an hour before on-block if that is earlier)
-    and its stand never changes afterwards. Nothing is used before it is known.
+    A turn's stand falls due at T-2 h, or half an hour before on-block if that is earlier, and never changes afterwards.
+    Its forecast is replaced then; later, only what has really happened to it counts: that it has left, or that it has
+    not left yet. Nothing is used before it is known.
     """
-    on_block, off_block = _sampled(job, job.day_ahead)
-    late_on, late_off = _sampled(job, job.on_the_day)
-    overlap = expected_overlap(on_block, off_block, job.turns)
+    delays, fresh = _sampled(job, job.day_ahead), _sampled(job, job.on_the_day)
+    overlap = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns)
     draws = generator(job.config.seed, "mend", job.turns.day.isoformat())
+    midnight = int(minutes_since_1970(pd.Series([pd.Timestamp(job.turns.day)]))[0])
+    left = real_delays(job.turns)
     for now in np.unique(job.decided_at):
         due = np.flatnonzero(job.decided_at == now)
-        on_block[due], off_block[due] = late_on[due], late_off[due]
-        overlap[due] = expected_overlap(on_block, off_block, job.turns, due)
-        overlap[:, due] = overlap[due].T
+        delays[due] = fresh[due]
+        waited = now - midnight - job.turns.sobt
+        news = [*due]
+        for turn in np.flatnonzero((job.decided_at < now) & (waited > -15) & (waited < 6 * 60)):
+            gone = left[turn] <= waited[turn]
+            delays[turn] = left[turn] if gone else given_so_far(delays[turn], waited[turn], draws)
+            news.append(turn)
+        rows = np.unique(news)
+        overlap[rows] = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns, rows)
+        overlap[:, rows] = overlap[rows].T
         problem = replace(problem, pair=pair_costs(job.turns, job.config.cost, overlap))
         plan, _ = search(problem, plan, job.config.mending, draws, locked=job.decided_at < now)
     return plan

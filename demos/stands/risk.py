@@ -38,6 +38,23 @@ def _tail(
     return np.outer(scale, np.log(np.maximum(outer / beyond, 1.0)))
 
 
+def given_so_far(delays: NDArray[np.float64], waited: float, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Samples of one turn's delay (scenarios,) [min], given that after `waited` minutes it has not left.
+
+    Samples that have come false are drawn anew from those that still can be true; when none can, the turn is taken to
+    leave within the quarter of an hour.
+    """
+    possible = delays[delays > waited]
+    if len(possible) == len(delays):
+        return delays
+    if not len(possible):
+        return waited + 15 * generator.random(len(delays))
+    result = delays.copy()
+    false = result <= waited
+    result[false] = generator.choice(possible, size=int(false.sum()))
+    return result
+
+
 def expected_overlap(
     on_block: NDArray[np.float64],
     off_block: NDArray[np.float64],

@@ -100,10 +100,15 @@ def occupation(
     return np.minimum(turns.sibt[column] + inbound, off_block - 1), off_block
 
 
+def real_delays(turns: Turns) -> NDArray[np.float64]:
+    """(n,) minutes from scheduled to actual off-block; NaN for a cancelled turn."""
+    return ((turns.table["atd"] - turns.table["std"]) / pd.Timedelta(minutes=1)).to_numpy(np.float64)
+
+
 def real_occupation(turns: Turns, rule: TurnConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What happened: on-block and off-block [min after midnight]; NaN for a cancelled turn, which never held a stand."""
     midnight = pd.Timestamp(turns.day)
-    delay = ((turns.table["atd"] - turns.table["std"]) / pd.Timedelta(minutes=1)).to_numpy(np.float64)
+    delay = real_delays(turns)
     on_block, off_block = occupation(turns, delay, rule)
     given = turns.table["aibt"].notna().to_numpy()
     known = ((turns.table["aibt"] - midnight) / pd.Timedelta(minutes=1)).to_numpy(np.float64)

@@ -1,0 +1,67 @@
+"""Airport stands: plan a real day's aircraft so that the plan survives the real day.
+
+    trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
+    trendlab run stands --profile cpu        31 days, the table of the card
+    trendlab bench stands                    search against its peers on the same clock
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.stands.config import StandsConfig
+from shared.demo import Demo
+
+if TYPE_CHECKING:
+    from shared.demo import Run
+    from shared.result import Result
+
+
+def run(config: StandsConfig, run: Run) -> Result:
+    """Forecast delays, plan each test day in every way, replay the plans on what really happened."""
+    from demos.stands import evaluate, figures
+    from demos.stands.airport import load_airport
+    from demos.stands.data import load_flights
+    from demos.stands.forecast import make_forecasts
+    from demos.stands.jobs import day_jobs, write_plans
+    from demos.stands.plan import plan_day
+    from shared.result import Result
+
+    airport = load_airport(config.data.airport)
+    flights = load_flights(config.data.flights)
+    forecasts = make_forecasts(flights, config, airport.iata, run)
+    jobs = day_jobs(forecasts, airport, config)
+    days = run.map("planning and replaying days", plan_day, jobs)
+    write_plans(run.folder / "plans.csv", days, airport)
+    return Result(
+        headlines=evaluate.headlines(days, config),
+        metrics=evaluate.metrics(days, forecasts, config, airport.iata),
+        tables=[
+            evaluate.methods_table(days, config),
+            evaluate.ratios_table(days, config),
+            evaluate.rules_table(days, config),
+            evaluate.forecast_table(forecasts, config, airport.iata),
+        ],
+        figures=figures.draw_all(days, forecasts, airport, config, run),
+        data=flights.used,
+        notes=evaluate.notes(days, config, airport),
+    )
+
+
+def bench(config: StandsConfig, run: Run) -> Result:
+    """The search against its parts and against CP-SAT on the whole day, on the same clock."""
+    from demos.stands.bench import measure
+
+    return measure(config, run)
+
+
+DEMO = Demo(
+    slug="stands",
+    title="Airport stands that survive the day",
+    trend="Dual-engine decision intelligence (2022)",
+    question="Which stand should each aircraft of tomorrow get, so that late departures meet as few arrivals as possible?",
+    config=StandsConfig,
+    run=run,
+    bench=bench,
+    extra="stands",
+)

@@ -1,0 +1,58 @@
+"""From forecasts to one job a day, and from finished days to a file of plans."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demos.stands.airport import Airport
+from demos.stands.plan import HINDSIGHT, DayJob, DayPlans
+from demos.stands.problem import UNASSIGNED
+from demos.stands.turns import operating_day
+from shared.errors import UserError
+
+if TYPE_CHECKING:
+    from demos.stands.config import StandsConfig
+    from demos.stands.forecast import Forecasts
+
+
+def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> list[DayJob]:
+    """One job per test day. Raises UserError for a day without departures."""
+    jobs = []
+    day = config.days.first
+    while day <= config.days.last:
+        turns = operating_day(forecasts.departures, airport.iata, day, config.turn)
+        if not len(turns):
+            raise UserError(f"no departures of {airport.iata} on {day}; see days.first, days.last and data.airport")
+        rows = turns.table.index.to_numpy()
+        early, late = forecasts.leads["T-24h"], forecasts.leads["T-2h"]
+        jobs.append(
+            DayJob(
+                turns,
+                airport,
+                config,
+                forecasts.climatology[rows],
+                early.recalibrated[rows],
+                late.recalibrated[rows],
+                late.decided_at[rows],
+            )
+        )
+        day += timedelta(days=config.days.step)
+    return jobs
+
+
+def write_plans(path: Path, days: list[DayPlans], airport: Airport) -> None:
+    """Every plan as CSV: day, method, flight, scheduled on-block and off-block [min after midnight], stand or empty."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        out = csv.writer(stream)
+        out.writerow(["day", "method", "flight", "sibt_min", "sobt_min", "stand"])
+        for day in days:
+            for method, plan in day.plans.items():
+                if method == HINDSIGHT:
+                    continue
+                names = ["" if stand == UNASSIGNED else airport.stands[stand].id for stand in plan]
+                flights = day.turns.table["flight"]
+                for row in zip(flights, day.turns.sibt, day.turns.sobt, names, strict=True):
+                    out.writerow([day.turns.day, method, *row])
