@@ -100,7 +100,9 @@ def load_airport(name: str) -> Airport:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     path = folder / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
-        raise UserError(f"airport {name!r}: no such model or file{did_you_mean(name, known)}; models: {', '.join(known)}")
+        raise UserError(
+            f"airport {name!r}: no such model or file{did_you_mean(name, known)}; models: {', '.join(known)}"
+        )
     try:
         return Airport.model_validate(read_mapping(path))
     except ValidationError as error:

@@ -63,8 +63,11 @@ class TurnConfig(Section):
         " (0: every aircraft came on time and was held on the stand; 1: all delay is late arrival)",
     )
     max_hold: int = Field(
-        120, ge=0, le=1440, description="longest hold on the stand beyond schedule [min], 0 to 1440; more delay than"
-        " that arrived late or was towed away"
+        120,
+        ge=0,
+        le=1440,
+        description="longest hold on the stand beyond schedule [min], 0 to 1440; more delay than"
+        " that arrived late or was towed away",
     )
     night_stop_before: ClockTime = Field(
         "07:00", description='departures before this local time ("HH:MM") spent the night at the airport'
@@ -94,7 +97,9 @@ class DelayConfig(Section):
     learning_rate: float = Field(0.1, gt=0, le=1, description="shrinkage per round, above 0 to 1")
     min_leaf: int = Field(200, ge=1, description="least departures in a leaf, at least 1")
     threads: int = Field(2, ge=1, le=256, description="LightGBM threads, 1 to 256; the result does not depend on it")
-    scenarios: int = Field(400, ge=50, le=10000, description="delay samples per turn for expected overlaps, 50 to 10000")
+    scenarios: int = Field(
+        400, ge=50, le=10000, description="delay samples per turn for expected overlaps, 50 to 10000"
+    )
 
     @model_validator(mode="after")
     def _levels_increase(self) -> DelayConfig:
@@ -109,14 +114,14 @@ class CostConfig(Section):
 
     conflict: float = Field(1.0, ge=0, description="per expected minute of two aircraft on one stand, at least 0")
     remote_per_100_pax: float = Field(
-        10.0, ge=0, description="a remote stand, per 100 passengers [conflict minutes], at least 0"
+        5.0, ge=0, description="a remote stand, per 100 passengers [conflict minutes], at least 0"
     )
     preference_per_100_pax: float = Field(
-        3.0, ge=0, description="each rank below the airline's best terminal, per 100 passengers [conflict minutes]"
+        1.5, ge=0, description="each rank below the airline's best terminal, per 100 passengers [conflict minutes]"
     )
     buffer: int = Field(15, ge=0, le=120, description="wished gap between two aircraft on a stand [min], 0 to 120")
-    buffer_per_minute: float = Field(0.1, ge=0, description="per minute short of the wished gap [conflict minutes]")
-    unassigned: float = Field(600.0, gt=0, description="a turn without a stand [conflict minutes], above 0")
+    buffer_per_minute: float = Field(0.05, ge=0, description="per minute short of the wished gap [conflict minutes]")
+    unassigned: float = Field(300.0, gt=0, description="a turn without a stand [conflict minutes], above 0")
 
 
 class SearchConfig(Section):
@@ -143,6 +148,9 @@ class EvaluationConfig(Section):
     )
     front_weights: tuple[float, ...] = Field(
         (), description="multiples of cost.remote_per_100_pax for the front of conflicts against contact; [] for none"
+    )
+    bench_seconds: float = Field(
+        10.0, gt=0, le=3600, description="clock of each contender in `trendlab bench stands` [s], above 0 to 3600"
     )
     other_inbound_shares: tuple[float, ...] = Field(
         (0.0, 1.0), description="replays of the same plans under other values of turn.inbound_share, each 0 to 1"

@@ -126,7 +126,9 @@ def _own(path: Path) -> Flights:
         if name not in table:
             table[name] = None
     for name in ("flight", "carrier", "origin", "dest"):
-        _refuse(path, table, name, table[name].isna() | (table[name].astype(str).str.strip() == ""), "must not be empty")
+        _refuse(
+            path, table, name, table[name].isna() | (table[name].astype(str).str.strip() == ""), "must not be empty"
+        )
         table[name] = table[name].astype(str).str.strip()
     for name in TIMES:
         table[name] = _times(path, table, name)
@@ -153,7 +155,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype={name: str for name in (*REQUIRED, "tail", "sibt", "aibt")})
+        return pd.read_csv(path, dtype=dict.fromkeys((*REQUIRED, "tail", "sibt", "aibt"), str))
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix or 'CSV'}: {' '.join(str(error).split())}") from None
 
@@ -168,7 +170,7 @@ def _times(path: Path, table: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _refuse(path: Path, table: pd.DataFrame, column: str, wrong: pd.Series, rule: str) -> None:
-    """Raise on the first row where `wrong`; rows count from 1 after the header, as a spreadsheet would show them + 1."""
+    """Raise on the first row where `wrong`; rows count from 1 after the header."""
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
         more = f" (and {int(wrong.sum()) - 1} more rows)" if wrong.sum() > 1 else ""

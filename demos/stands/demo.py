@@ -1,8 +1,8 @@
 """Airport stands: plan a real day's aircraft so that the plan survives the real day.
 
-    trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
-    trendlab run stands --profile cpu        31 days, the table of the card
-    trendlab bench stands                    search against its peers on the same clock
+trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
+trendlab run stands --profile cpu        31 days, the table of the card
+trendlab bench stands                    search against its peers on the same clock
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ DEMO = Demo(
     slug="stands",
     title="Airport stands that survive the day",
     trend="Dual-engine decision intelligence (2022)",
-    question="Which stand should each aircraft of tomorrow get, so that late departures meet as few arrivals as possible?",
+    question="Which stand should each of tomorrow's aircraft get, so that late departures block few arrivals?",
     config=StandsConfig,
     run=run,
     bench=bench,

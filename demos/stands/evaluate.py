@@ -80,7 +80,11 @@ def headlines(days: Sequence[DayPlans], config: StandsConfig) -> list[Headline]:
             note="the same plans as in the first line: fewer conflicts are not bought with remote stands",
         ),
         _minutes_headline(
-            "Conflict minutes a day, plan of the day before", days, DAY_AHEAD, CLIMATOLOGY_GREEDY, "no search, no learning"
+            "Conflict minutes a day, plan of the day before",
+            days,
+            DAY_AHEAD,
+            CLIMATOLOGY_GREEDY,
+            "no search, no learning",
         ),
     ]
 
@@ -133,8 +137,8 @@ def methods_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
         title="Plans replayed on the real day",
         columns=columns,
         rows=rows,
-        caption=f"{span} at {days[0].turns.table['origin'].iloc[0]}, {_dates(days)}; passengers are seats of the type; intervals: percentile"
-        " bootstrap over days. On-block times are reconstructed, off-block times are real.",
+        caption=f"{span}, {_dates(days)}; passengers are seats of the type; intervals: percentile bootstrap over days."
+        " On-block times are reconstructed, off-block times are real.",
     )
 
 
@@ -175,8 +179,8 @@ def ratios_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
         title="What each part is worth",
         columns=columns,
         rows=rows,
-        caption=f"Ratio of summed conflict minutes over {len(days)} day(s); below 1 ours is better, and an interval that"
-        " holds 1 shows no difference. Paired percentile bootstrap over days.",
+        caption=f"Ratio of summed conflict minutes over {len(days)} day(s); below 1 ours is better, and an"
+        " interval that holds 1 shows no difference. Paired percentile bootstrap over days.",
     )
 
 
@@ -195,8 +199,9 @@ def rules_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
         title="The same plans under other on-block rules",
         columns=columns,
         rows=rows,
-        caption="Arrivals are not in the data. The inbound share says how much of a departure's delay was there at"
-        " on-block: 0, every aircraft came on time; 1, all delay is late arrival. Plans were made for the first column.",
+        caption="Arrivals are not in the data. The inbound share says how much of a departure's delay was there"
+        " at on-block: 0, every aircraft came on time; 1, all delay is late arrival. Plans were made for the first"
+        " column.",
     )
 
 
@@ -284,7 +289,8 @@ def notes(days: Sequence[DayPlans], config: StandsConfig, airport: Airport) -> l
             1,
             f"On-block is reconstructed for {made_up} of {total} turns (the data hold departures alone):"
             f" scheduled off-block minus a stay by ICAO code; {config.turn.inbound_share:.0%} of a delay came with the"
-            f" aircraft. {night} departures before {config.turn.night_stop_before} are night stops, {config.turn.night_stop}.",
+            f" aircraft. {night} departures before {config.turn.night_stop_before} are night stops,"
+            f" {config.turn.night_stop}.",
         )
     return found
 

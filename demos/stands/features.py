@@ -108,7 +108,7 @@ def _schedule(departures: pd.DataFrame) -> Block:
 
 
 def _state(departures: pd.DataFrame, decided: NDArray[np.int64], keys: tuple[str, ...], hours: int) -> Block:
-    """Delay so far of the departures due in the last `hours`, by `keys`: mean, share over 15 min, share still waiting."""
+    """Delay so far of departures due in the last `hours`, by `keys`: mean, share over 15 min, share still waiting."""
     std, atd = minutes_since_1970(departures["std"]), minutes_since_1970(departures["atd"])
     steps = hours * 60 // GRID
     # Each departure counts at the `steps` grid times from its scheduled time on.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import pyplot
+from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
 from demos.stands.evaluate import OURS, best_buffers, contact_share, minutes
@@ -68,7 +69,7 @@ def _gantt(day: DayPlans, method: str, name: str, airport: Airport, config: Stan
         f"{airport.iata}, {day.turns.day:%A %d %B %Y}: {method}\n"
         f"{len(day.turns)} turns, {len(met)} conflicts, {total:,.0f} conflict minutes"
     )
-    handles = [pyplot.Rectangle((0, 0), 1, 1, color=colour) for colour in (PLANNED, REAL, CONFLICT)]
+    handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in (PLANNED, REAL, CONFLICT)]
     labels = ["planned", "real (on-block reconstructed)", "conflict"]
     axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=9)
     what = "our plan" if method == OURS else "the first-come peer with its best buffer"
@@ -107,9 +108,15 @@ def _conflict_bars(axes: Axes, day: DayPlans, plan: NDArray[np.int64], met: list
         if id(conflict) in labelled:
             late = min(conflict.first, conflict.second, key=lambda turn: day.turns.sobt[turn])
             axes.annotate(
-                flights[late], (conflict.end, stand), xytext=(2, 0), textcoords="offset points", va="center",
-                fontsize=6.5, color=CONFLICT, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
-            )  # fmt: skip
+                flights[late],
+                (conflict.end, stand),
+                xytext=(2, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=6.5,
+                color=CONFLICT,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
+            )
 
 
 def _stand_axis(axes: Axes, airport: Airport) -> None:
@@ -147,9 +154,9 @@ def _front(days: Sequence[DayPlans], config: StandsConfig, run: Run) -> Figure:
         figure,
         "front",
         title="Conflicts against contact stands",
-        caption=f"Mean of {len(days)} day(s). A plan that sends aircraft to remote stands has fewer conflicts and more bus"
-        f" passengers; each method is shown over its own knob: the buffer, or the price of a remote stand ({weights}"
-        " times the configured one).",
+        caption=f"Mean of {len(days)} day(s). A plan that sends aircraft to remote stands has fewer conflicts and"
+        f" more bus passengers; each method is shown over its own knob: the buffer, or the price of a remote stand"
+        f" ({weights} times the configured one).",
         alt="Scatter of conflict minutes against share of passengers at contact stands",
     )
 
@@ -170,10 +177,17 @@ def _calibration(forecasts: Forecasts, config: StandsConfig, origin: str, run: R
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6))
     left.plot([0, 100], [0, 100], color="#8a8f98", linewidth=1)
     for index, (lead, forecast) in enumerate(forecasts.leads.items()):
-        for quantiles, style, label in ((forecast.recalibrated, "o-", "recalibrated daily"), (forecast.one_month, "x:", "once")):
+        for quantiles, style, label in (
+            (forecast.recalibrated, "o-", "recalibrated daily"),
+            (forecast.one_month, "x:", "once"),
+        ):
             observed = 100 * reliability(delay, quantiles[here], config.delay.levels)
             left.plot(100 * levels, observed, style, color=COLOURS[index], markersize=4, label=f"{lead}, {label}")
-    left.set(xlabel="predicted quantile [%]", ylabel="departures at or below it [%]", title="On average: close to the diagonal")
+    left.set(
+        xlabel="predicted quantile [%]",
+        ylabel="departures at or below it [%]",
+        title="On average: close to the diagonal",
+    )
     left.legend(fontsize=8)
     day = forecasts.departures["std"][here].dt.floor("D").to_numpy()
     top = int(np.argmin(np.abs(levels - 0.9)))

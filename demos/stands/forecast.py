@@ -50,10 +50,10 @@ def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run
     departures = flights.departures.reset_index(drop=True)
     flights = replace(flights, departures=departures)
     delay, split = delays(departures), split_by_time(departures, config.days)
-    for name, rows in (("training", split.train), ("calibration", split.calibrate)):
-        if rows.sum() < 1000:
+    for name, some in (("training", split.train), ("calibration", split.calibrate)):
+        if some.sum() < 1000:
             raise UserError(
-                f"only {rows.sum()} {name} departures with an actual time, at least 1000 are needed;"
+                f"only {some.sum()} {name} departures with an actual time, at least 1000 are needed;"
                 " see days.calibrate_from and days.test_from, or give more past departures"
             )
     std = departures["std"]

@@ -136,9 +136,14 @@ def mend(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.i
         delays[due] = fresh[due]
         waited = now - midnight - job.turns.sobt
         news = [*due]
-        for turn in np.flatnonzero((job.decided_at < now) & (waited > -15) & (waited < 6 * 60)):
+        for turn in np.flatnonzero((job.decided_at < now) & (np.ptp(delays, axis=1) > 0)):
             gone = left[turn] <= waited[turn]
-            delays[turn] = left[turn] if gone else given_so_far(delays[turn], waited[turn], draws)
+            if gone:
+                delays[turn] = left[turn]
+            elif waited[turn] > delays[turn].min():
+                delays[turn] = given_so_far(delays[turn], waited[turn], draws)
+            else:
+                continue
             news.append(turn)
         rows = np.unique(news)
         overlap[rows] = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns, rows)

@@ -31,9 +31,7 @@ def sample_delays(
     return generator.permuted(values, axis=1)
 
 
-def _tail(
-    step: NDArray[np.float64], inner: float, outer: float, beyond: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _tail(step: NDArray[np.float64], inner: float, outer: float, beyond: NDArray[np.float64]) -> NDArray[np.float64]:
     scale = step / np.log(inner / outer)
     return np.outer(scale, np.log(np.maximum(outer / beyond, 1.0)))
 

@@ -149,10 +149,12 @@ def solve_part(
     blocks: list[NDArray[np.int64]],
     stands: NDArray[np.int64],
     work_limit: float,
+    by_clock: bool = False,
 ) -> tuple[NDArray[np.int64], bool]:
     """Place each block of turns on one of `stands`, or on none, at least cost; all other turns are fixed.
 
-    Returns the new plan, or the old one if CP-SAT found none in its work limit, and whether it proved it best.
+    work_limit: CP-SAT's deterministic time, or seconds of the wall clock if `by_clock`. Returns the new plan, or the
+    old one if CP-SAT found none in its limit, and whether it proved it best.
     """
     fixed = plan.copy()
     fixed[np.concatenate(blocks)] = UNASSIGNED
@@ -160,21 +162,26 @@ def solve_part(
     model, terms = cp_model.CpModel(), []
     choice: dict[tuple[int, int], cp_model.IntVar] = {}
     for index, block in enumerate(blocks):
+        mine = []
         for stand in stands.tolist():
             if not forbidden[block, stand].any():
                 choice[index, stand] = var = model.new_bool_var("")
                 model.add_hint(var, bool(plan[block[0]] == stand))
                 terms.append(int(costs[block, stand].sum()) * var)
+                mine.append(var)
         nowhere = model.new_bool_var("")
         model.add_hint(nowhere, bool(plan[block[0]] == UNASSIGNED))
         terms.append(problem.unassigned * len(block) * nowhere)
-        model.add_exactly_one([nowhere, *(var for (owner, _), var in choice.items() if owner == index)])
+        model.add_exactly_one([nowhere, *mine])
     terms += _meetings(model, problem, blocks, stands, choice)
     model.minimize(sum(terms))
     solver = cp_model.CpSolver()
     # One worker and a deterministic limit: the same seed gives the same plan on any machine load.
     solver.parameters.num_workers = 1
-    solver.parameters.max_deterministic_time = work_limit
+    if by_clock:
+        solver.parameters.max_time_in_seconds = work_limit
+    else:
+        solver.parameters.max_deterministic_time = work_limit
     status = solver.solve(model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return plan, False

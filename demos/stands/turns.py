@@ -106,7 +106,7 @@ def real_delays(turns: Turns) -> NDArray[np.float64]:
 
 
 def real_occupation(turns: Turns, rule: TurnConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What happened: on-block and off-block [min after midnight]; NaN for a cancelled turn, which never held a stand."""
+    """What happened: on-block and off-block [min after midnight]; NaN for a cancelled turn."""
     midnight = pd.Timestamp(turns.day)
     delay = real_delays(turns)
     on_block, off_block = occupation(turns, delay, rule)

@@ -39,7 +39,9 @@ def violations(stays: Sequence[Stay], airport: Airport, stands: Sequence[str | N
             found.append(f"{stay.flight}: code {stay.code} does not fit stand {name} (code {known[name].code})")
         occupants[name].append(stay)
     for name, guests in occupants.items():
-        found += [f"{a.flight} and {b.flight}: both on stand {name}" for a, b in _overlapping(guests, guests) if a is not b]
+        found += [
+            f"{a.flight} and {b.flight}: both on stand {name}" for a, b in _overlapping(guests, guests) if a is not b
+        ]
     for shadow in airport.shadows:
         large = [stay for stay in occupants[shadow.stand] if ORDER.index(stay.code) >= ORDER.index(shadow.code)]
         found += [

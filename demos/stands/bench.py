@@ -1,0 +1,162 @@
+"""The search against its own parts and against CP-SAT on the whole day, same problem, same clock, one core each.
+
+trendlab bench stands --profile smoke
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import pyplot
+
+from demos.stands.airport import load_airport
+from demos.stands.data import load_flights
+from demos.stands.delay import climatology, delays, split_by_time
+from demos.stands.greedy import greedy_cost
+from demos.stands.problem import SCALE, Problem, build_problem, plan_cost
+from demos.stands.risk import expected_overlap, sample_delays
+from demos.stands.search import search, solve_part
+from demos.stands.turns import occupation, operating_day
+from shared.evaluation.intervals import paired_ratio
+from shared.result import Column, Headline, Metric, Result, Table
+from shared.seed import generator
+from shared.style import COLOURS
+
+if TYPE_CHECKING:
+    from demos.stands.config import StandsConfig
+    from shared.demo import Run
+    from shared.result import Figure
+
+Curve = list[tuple[float, int]]
+BOTH, WHOLE = "search: matching and CP-SAT parts", "CP-SAT on the whole day, started from greedy"
+
+
+def measure(config: StandsConfig, run: Run) -> Result:
+    """Costs reached on each day of the config after `evaluation.bench_seconds` of search, side by side."""
+    flights = load_flights(config.data.flights)
+    curves: dict[str, list[Curve]] = {}
+    for problem in run.track("days", _problems(flights.departures, config)):
+        for method, seconds_to_cost in _contenders(problem, config).items():
+            curves.setdefault(method, []).append(seconds_to_cost())
+    final = {method: np.array([curve[-1][1] for curve in found]) / SCALE for method, found in curves.items()}
+    return Result(
+        headlines=[
+            Headline(
+                name=f"Plan cost after {config.evaluation.bench_seconds:g} s",
+                value=float(final[BOTH].mean()),
+                unit="min",
+                direction="lower",
+                peer=WHOLE,
+                peer_value=float(final[WHOLE].mean()),
+                note="objective in minutes of expected conflict; model building counts",
+            )
+        ],
+        metrics=[
+            Metric(name=f"cost: {method}", value=float(values.mean()), unit="min", direction="lower")
+            for method, values in final.items()
+        ],
+        tables=[_table(final, curves, config)],
+        figures=[_figure(curves, config, run)],
+        data=flights.used,
+        notes=[
+            "All contenders share one core, one after the other, on the same problem and from the same greedy plan.",
+            "The whole-day CP-SAT model is pairwise, and its relaxation is weak; it shows why the search works on"
+            " parts, not how far from the optimum the result is.",
+        ],
+    )
+
+
+def _problems(departures, config: StandsConfig) -> list[Problem]:  # type: ignore[no-untyped-def]
+    """Each day's problem under climatology risk, which needs no training."""
+    airport = load_airport(config.data.airport)
+    train = split_by_time(departures, config.days).train
+    usual = climatology(departures, delays(departures), train, config.delay.levels)
+    found, day = [], config.days.first
+    while day <= config.days.last:
+        turns = operating_day(departures, airport.iata, day, config.turn)
+        rows = departures.index.get_indexer(turns.table.index)
+        draws = generator(config.seed, "delays", day.isoformat())
+        samples = sample_delays(usual[rows], config.delay.levels, config.delay.scenarios, draws)
+        overlap = expected_overlap(*occupation(turns, samples, config.turn), turns)
+        found.append(build_problem(turns, airport, config.cost, overlap))
+        day += timedelta(days=config.days.step)
+    return found
+
+
+def _contenders(problem: Problem, config: StandsConfig) -> dict[str, Callable[[], Curve]]:
+    start, seconds = greedy_cost(problem), config.evaluation.bench_seconds
+
+    def by_search(matchings: int, parts: bool) -> Curve:
+        limits = config.search.model_copy(
+            update={"rounds": 10**6, "seconds": seconds, "matchings": matchings, "parts": parts}
+        )
+        return search(problem, start, limits, generator(config.seed, "bench"))[1].curve
+
+    def whole_day() -> Curve:
+        began = time.perf_counter()
+        blocks = [np.array([turn]) for turn in range(len(start))]
+        plan, _ = solve_part(problem, start, blocks, np.arange(problem.n_stands), seconds, by_clock=True)
+        return [(0.0, plan_cost(problem, start)), (time.perf_counter() - began, plan_cost(problem, plan))]
+
+    return {
+        "greedy (where all start)": lambda: [(0.0, plan_cost(problem, start))],
+        "search: CP-SAT parts alone": lambda: by_search(0, True),
+        "search: matching alone": lambda: by_search(20, False),
+        BOTH: lambda: by_search(config.search.matchings, config.search.parts),
+        WHOLE: whole_day,
+    }
+
+
+def _table(final: dict[str, np.ndarray], curves: dict[str, list[Curve]], config: StandsConfig) -> Table:
+    rows: list[list[str | float | None]] = []
+    for method, values in final.items():
+        ratios = values / final[BOTH]
+        low, high = np.quantile(ratios, [0.25, 0.75])
+        interval = paired_ratio(values, final[BOTH], unit="days") if len(values) > 1 and method != BOTH else None
+        rows.append(
+            [
+                method,
+                float(values.mean()),
+                float(np.median(ratios)),
+                f"{low:.3f} to {high:.3f}",
+                f"{interval.low:.3f} to {interval.high:.3f}" if interval else None,
+                float(np.median([curve[-1][0] for curve in curves[method]])),
+            ]
+        )
+    return Table(
+        title="Cost reached on the same clock",
+        columns=[
+            Column(name="method"),
+            Column(name="mean cost", unit="min", direction="lower", digits=0),
+            Column(name="median ratio to the search", digits=3),
+            Column(name="quartiles"),
+            Column(name="95 % interval of the ratio"),
+            Column(name="seconds used", unit="s", digits=1),
+        ],
+        rows=rows,
+        caption=f"{len(final[BOTH])} day(s), {config.evaluation.bench_seconds:g} s of one core each, climatology risk."
+        " The whole-day model is given the same seconds of solving beside the time it takes to build.",
+    )
+
+
+def _figure(curves: dict[str, list[Curve]], config: StandsConfig, run: Run) -> Figure:
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    for index, (method, found) in enumerate(curves.items()):
+        curve = found[0]
+        axes.step(
+            *zip(*[(x, y / SCALE) for x, y in curve], strict=True), where="post", color=COLOURS[index], label=method
+        )
+        axes.plot(curve[-1][0], curve[-1][1] / SCALE, "o", color=COLOURS[index], markersize=4)
+    axes.set(xlabel="seconds", ylabel="plan cost [min]", title=f"{config.days.first}: cost against time")
+    axes.legend(fontsize=8)
+    return run.figure(
+        figure,
+        "search",
+        title="Cost against time",
+        caption=f"The first day of the bench, {config.days.first}; all contenders start from the greedy plan.",
+        alt="Plan cost against seconds for each search",
+    )
