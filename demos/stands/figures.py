@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
-from demos.stands.evaluate import OURS, best_buffers, contact_share, minutes
+from demos.stands.evaluate import OURS, best_buffer, contact_share, minutes
 from demos.stands.forecast import Forecasts
 from demos.stands.plan import (
     CLIMATOLOGY,
@@ -42,7 +42,7 @@ def draw_all(
     days: Sequence[DayPlans], forecasts: Forecasts, airport: Airport, config: StandsConfig, run: Run
 ) -> list[Figure]:
     """All figures of a run, saved in its folder. The Gantt charts show the day on which most went wrong."""
-    best, _ = best_buffers(days, config)
+    best = best_buffer(days, config)
     day = days[int(np.argmax(minutes(days, best)))]
     found = []
     for method, name in ((OURS, "gantt"), (best, "gantt-peer")):
