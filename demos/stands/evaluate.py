@@ -192,14 +192,13 @@ def ratios_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
     rows: list[list[str | float | None]] = []
     for ours, peer, what in pairs:
         values = minutes(days, ours)
-        several = len(days) > 1 and (peer.minutes > 0).sum() > len(days) // 2
         rows.append(
             [
                 what,
                 ours,
                 peer.name,
                 float(values.sum() / peer.minutes.sum()) if peer.minutes.sum() else None,
-                _bounds(paired_ratio(values, peer.minutes, unit="days"), 2) if several else None,
+                _ratio_bounds(values, peer.minutes),
                 100 * (method_contact(days, ours) - peer.contact),
             ]
         )
@@ -321,6 +320,8 @@ def notes(days: Sequence[DayPlans], config: StandsConfig, airport: Airport) -> l
         "Every plan was checked by an independent verifier: fit, one aircraft a stand, shadows, closures.",
         "Hindsight plans on what really happened: the limit that no forecast can pass, under the same soft costs.",
     ]
+    if len(days) == 1:
+        found.insert(0, "One day is an anecdote: a single long delay moves it. The table over many days decides.")
     if made_up:
         found.insert(
             1,
@@ -334,6 +335,14 @@ def notes(days: Sequence[DayPlans], config: StandsConfig, airport: Airport) -> l
 
 def _nearest(levels: tuple[float, ...], wanted: float) -> int:
     return int(np.argmin(np.abs(np.array(levels) - wanted)))
+
+
+def _ratio_bounds(ours: NDArray[np.float64], peer: NDArray[np.float64]) -> str | None:
+    """The interval of the ratio; None for a single day, or where days without a conflict could fill a resample."""
+    days, calm = len(peer), int((peer == 0).sum())
+    if days < 2 or (calm / days) ** days > 1e-8:
+        return None
+    return _bounds(paired_ratio(ours, peer, unit="days"), 2)
 
 
 def _bounds(interval: Interval, digits: int) -> str:

