@@ -14,7 +14,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo bench test test-all check format constraints clean
+.PHONY: help demo bench test test-all check notebooks format constraints clean
 # Make would delete the stamps as intermediate files.
 .SECONDARY:
 
@@ -34,16 +34,22 @@ bench: $(STAMPS)/install-$(DEMO) ## Measure DEMO=slug beside its peers, at lengt
 test: $(STAMPS)/install-all+dev+notebooks ## Run all tests but those that are slow or need a GPU, a browser or a peer's environment.
 	$(BIN)/trendlab data fetch --all
 	$(BIN)/python -m pytest -m "not gpu and not slow and not browser and not peer" $(ARGS)
+	$(BIN)/python -m pytest --nbmake notebooks
 
 test-all: $(STAMPS)/install-all+dev+notebooks+ray ## Run every test this machine can run.
 	$(BIN)/trendlab data fetch --all
 	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --nbmake notebooks
 
 check: $(STAMPS)/install-all+dev+notebooks ## Lint, check format and types, and hold the house rules.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python notebooks/build.py --check
 	$(BIN)/python -m pytest -q tests/test_house.py -k "not same_seed"
+
+notebooks: $(STAMPS)/install-all+dev+notebooks ## Make the notebooks from their sources in notebooks/src.
+	$(BIN)/python notebooks/build.py
 
 format: $(STAMPS)/install-all+dev+notebooks ## Format the code and mend what the linter can.
 	$(BIN)/ruff check --fix .
