@@ -98,10 +98,11 @@ assert table.loc["search on risk", "conflict minutes"] < table.loc["buffer 0 min
 
 # %% [markdown]
 # ## Play, and two exercises
-# Make buses dearer, `cost = config.cost.model_copy(update={"remote_per_100_pax": 20.0})`, and plan again with it: what do
-# fewer buses cost?
+# Make buses dearer, `cost = config.cost.model_copy(update={"remote_per_100_pax": 20.0})`, and plan again with it:
+# what do fewer buses cost?
 #
-# 1. Replay the same plans with `config.turn.inbound_share` 0 and 1 (`Replay.minutes` holds both). Does the ranking hold?
+# 1. Replay the same plans with `config.turn.inbound_share` 0 and 1 (`Replay.minutes` holds both). Does the
+#    ranking hold?
 # 2. Plan on what really happened (hindsight). How much of the rest could a better forecast win at most?
 #
 # <details><summary>Solutions</summary>
