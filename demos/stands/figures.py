@@ -207,6 +207,6 @@ def _calibration(forecasts: Forecasts, config: StandsConfig, origin: str, run: R
         title="How far the delay forecasts can be trusted",
         caption=f"{here.sum():,} unseen departures of {origin}. Left: share of departures at or below each predicted"
         " quantile. Right: one point a day; a calibrated forecast that knew the day would lie on the line. On days of"
-        " disruption delays rise together, and both forecasts, T-24 h most, put too few departures beyond their P90.",
+        " disruption delays rise together, and more departures than predicted lie beyond the P90, most so at T-24 h.",
         alt="Reliability diagram, and share of departures beyond P90 by mean delay of the day",
     )
