@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from demos.stands.config import ClockTime
+from demos.stands.config import ClockTime, clock_minutes
 from shared.config import config_folder
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.yaml12 import read_mapping
 
 SIZE_CODES = ("A", "B", "C", "D", "E", "F")
+MINUTES_PER_DAY = 1440
 SizeCode = Literal["A", "B", "C", "D", "E", "F"]
 
 
@@ -46,7 +47,7 @@ class Shadow(Entry):
 
 
 class Closure(Entry):
-    """A stand out of service between two local clock times of the operating day."""
+    """A stand out of service between two local clock times of the operating day, over midnight if need be."""
 
     stand: str
     start: ClockTime = Field(alias="from")
@@ -80,14 +81,41 @@ class Airport(Entry):
         for closure in self.closures:
             if closure.stand not in ids:
                 raise ValueError(f"closure names the unknown stand {closure.stand!r}{did_you_mean(closure.stand, ids)}")
-            if closure.start >= closure.end:
-                raise ValueError(f"closure of {closure.stand!r} ends before it starts")
+            if closure.start == closure.end:
+                raise ValueError(f"closure of {closure.stand!r} has no length")
         terminals = {stand.terminal for stand in self.stands}
         for carrier, wanted in self.preferences.items():
             for terminal in wanted:
                 if terminal not in terminals:
                     raise ValueError(f"preference of {carrier} names the unknown terminal {terminal!r}")
         return self
+
+
+NEVER = len(SIZE_CODES)
+
+
+def shadow_pairs(airport: Airport) -> list[tuple[int, int, int, int]]:
+    """Each pair of stands with a shadow once: (first, second, size rank from which an aircraft on the first blocks the
+    second, the same the other way round), positions of the stands, NEVER where there is no shadow that way.
+    """
+    position = {stand.id: index for index, stand in enumerate(airport.stands)}
+    ranks: dict[tuple[int, int], list[int]] = {}
+    for shadow in airport.shadows:
+        caster, shaded = position[shadow.stand], position[shadow.blocks]
+        pair = (min(caster, shaded), max(caster, shaded))
+        both = ranks.setdefault(pair, [NEVER, NEVER])
+        side = pair.index(caster)
+        both[side] = min(both[side], size_rank(shadow.code))
+    return [(first, second, *both) for (first, second), both in ranks.items()]  # type: ignore[misc]
+
+
+def closed_minutes(closure: Closure, day_start: int) -> tuple[int, int]:
+    """Start and end of a closure [min after midnight] in the operating day that begins `day_start` min after it."""
+    start, end = clock_minutes(closure.start), clock_minutes(closure.end)
+    start += MINUTES_PER_DAY * (start < day_start)
+    end += MINUTES_PER_DAY * (end <= day_start)
+    # An end before the start lies beyond the operating day.
+    return start, end if end > start else end + MINUTES_PER_DAY
 
 
 def load_airport(name: str) -> Airport:
@@ -100,9 +128,7 @@ def load_airport(name: str) -> Airport:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     path = folder / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
-        raise UserError(
-            f"airport {name!r}: no such model or file{did_you_mean(name, known)}; models: {', '.join(known)}"
-        )
+        raise UserError(f"airport {name!r}: no such model or file{did_you_mean(name, known)}")
     try:
         return Airport.model_validate(read_mapping(path))
     except ValidationError as error:

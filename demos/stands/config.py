@@ -116,16 +116,23 @@ class DelayConfig(Section):
 class CostConfig(Section):
     """The soft rules, all in minutes of expected conflict, so that weights can be argued about."""
 
-    conflict: float = Field(1.0, ge=0, description="per expected minute of two aircraft on one stand, at least 0")
+    conflict: float = Field(1.0, gt=0, le=1000, description="per expected minute of two aircraft on one stand, to 1000")
     remote_per_100_pax: float = Field(
-        5.0, ge=0, description="a remote stand, per 100 passengers [conflict minutes], at least 0"
+        5.0, ge=0, le=1000, description="a remote stand, per 100 seats [conflict minutes], 0 to 1000"
     )
     preference_per_100_pax: float = Field(
-        1.5, ge=0, description="each rank below the airline's best terminal, per 100 passengers [conflict minutes]"
+        1.5,
+        ge=0,
+        le=1000,
+        description="each rank below the best terminal, per 100 seats [conflict minutes], 0 to 1000",
     )
     buffer: int = Field(15, ge=0, le=120, description="wished gap between two aircraft on a stand [min], 0 to 120")
-    buffer_per_minute: float = Field(0.05, ge=0, description="per minute short of the wished gap [conflict minutes]")
-    unassigned: float = Field(300.0, gt=0, description="a turn without a stand [conflict minutes], above 0")
+    buffer_per_minute: float = Field(
+        0.05, ge=0, le=100, description="per minute short of the wished gap [conflict minutes], 0 to 100"
+    )
+    unassigned: float = Field(
+        300.0, gt=0, le=10000, description="a turn without a stand [conflict minutes], above 0 to 10000"
+    )
 
 
 class SearchConfig(Section):
@@ -148,7 +155,7 @@ class EvaluationConfig(Section):
     """What is compared, and under which rules the real day is replayed."""
 
     buffers: tuple[Buffer, ...] = Field(
-        (0, 5, 10, 15, 20, 25, 30, 35, 40, 45),
+        (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60, 75, 90, 120),
         min_length=1,
         description="buffers of the first-come peer [min], each 0 to 240, at least one; the best one counts",
     )

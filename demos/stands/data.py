@@ -144,8 +144,12 @@ def _own(path: Path) -> Flights:
     table["seats"] = table["seats"].fillna(table["code"].map(TYPICAL_SEATS)).astype(int)
     late = (table["atd"] - table["std"]).abs() > pd.Timedelta(days=3)
     _refuse(path, table, "atd", late, "must lie within 3 days of std, or be empty for a cancelled flight")
-    _refuse(path, table, "sibt", table["sibt"] >= table["std"], "must be before std, or empty")
-    _refuse(path, table, "aibt", table["aibt"] >= table["atd"], "must be before atd, or empty")
+    years = table["std"].dt.year
+    _refuse(path, table, "std", (years < 1980) | (years > 2100), "must lie in the years 1980 to 2100")
+    for on_block, off_block in (("sibt", "std"), ("aibt", "atd")):
+        stay = table[off_block] - table[on_block]
+        wrong = (stay <= pd.Timedelta(0)) | (stay > pd.Timedelta(days=3))
+        _refuse(path, table, on_block, wrong, f"must be before {off_block}, by 3 days at most, or empty")
     twice = table.duplicated(["flight", "origin", "std"])
     _refuse(path, table, "flight", twice, "is the same flight at the same time as an earlier row")
     return Flights(_sorted(table), pd.DataFrame(columns=["origin", "known_at", *WEATHER]), [_own_use(path, len(table))])
@@ -155,15 +159,22 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=dict.fromkeys((*REQUIRED, "tail", "sibt", "aibt"), str))
+        # Only an empty cell is missing: "NA" may be an airline.
+        return pd.read_csv(
+            path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys((*REQUIRED, "tail", "sibt", "aibt"), str)
+        )
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix or 'CSV'}: {' '.join(str(error).split())}") from None
 
 
 def _times(path: Path, table: pd.DataFrame, name: str) -> pd.Series:
-    times = pd.to_datetime(table[name], errors="coerce", format=None if table[name].isna().all() else "ISO8601")
+    zoned = f"{path}: column {name!r} has a time zone; give local wall-clock times without one"
+    try:
+        times = pd.to_datetime(table[name], errors="coerce", format=None if table[name].isna().all() else "ISO8601")
+    except ValueError:  # several time zones, which pandas refuses
+        raise UserError(zoned) from None
     if getattr(times.dt, "tz", None) is not None:
-        raise UserError(f"{path}: column {name!r} has a time zone; give local wall-clock times without one")
+        raise UserError(zoned)
     given = table[name].notna() & (table[name].astype(str).str.strip() != "")
     _refuse(path, table, name, given & times.isna(), 'must be a time like "2013-11-27 17:05", or empty')
     return times
@@ -173,7 +184,7 @@ def _refuse(path: Path, table: pd.DataFrame, column: str, wrong: pd.Series, rule
     """Raise on the first row where `wrong`; rows count from 1 after the header."""
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
-        more = f" (and {int(wrong.sum()) - 1} more rows)" if wrong.sum() > 1 else ""
+        more = f" (rows with this fault: {int(wrong.sum())})" if wrong.sum() > 1 else ""
         value = table[column].iloc[at]
         raise UserError(f"{path}: row {at + 1}, column {column!r}: got {str(value)!r}, {rule}{more}")
 

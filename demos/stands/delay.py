@@ -42,7 +42,7 @@ def split_by_time(departures: pd.DataFrame, days: DaysConfig) -> Split:
     first, second = pd.Timestamp(days.calibrate_from), pd.Timestamp(days.test_from)
     # T-24 h forecasts for the first test day are made a day before it.
     margin = pd.Timedelta(days=1)
-    train = atd < first
+    train = (std < first) & (atd < first)
     calibrate = (std >= first) & (atd < second - margin)
     return Split(train.to_numpy(), calibrate.to_numpy(), ((std >= second) & atd.notna()).to_numpy())
 

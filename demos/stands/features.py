@@ -74,7 +74,9 @@ def build_features(flights: Flights, lead: Lead, rule: TurnConfig) -> Features:
     decided = decision_times(departures, lead, rule)
     blocks = [_schedule(departures)]
     blocks += [_state(departures, decided, keys, hours) for keys, hours in STATES]
-    blocks.append(_rotation(departures, decided))
+    if lead == "T-2h":
+        # The data hold the tail that flew; a day ahead it may still be swapped.
+        blocks.append(_rotation(departures, decided))
     blocks.append(_weather(departures, flights.weather, decided))
     values = pd.concat([block for block, _ in blocks], axis=1)
     if lead == "T-24h":

@@ -186,7 +186,7 @@ def _calibration(forecasts: Forecasts, config: StandsConfig, origin: str, run: R
     left.set(
         xlabel="predicted quantile [%]",
         ylabel="departures at or below it [%]",
-        title="On average: close to the diagonal",
+        title="On average",
     )
     left.legend(fontsize=8)
     day = forecasts.departures["std"][here].dt.floor("D").to_numpy()
@@ -199,14 +199,14 @@ def _calibration(forecasts: Forecasts, config: StandsConfig, origin: str, run: R
                    markersize=4.5, label=lead)  # fmt: skip
     right.axhline(100 - 100 * levels[top], color="#8a8f98", linewidth=1)
     right.set(xlabel="mean delay of the day [min]", ylabel=f"departures later than P{100 * levels[top]:g} [%]",
-              title="Day by day: it fails on bad days")  # fmt: skip
+              title="Day by day")  # fmt: skip
     right.legend(fontsize=8)
     return run.figure(
         figure,
         "calibration",
         title="How far the delay forecasts can be trusted",
         caption=f"{here.sum():,} unseen departures of {origin}. Left: share of departures at or below each predicted"
-        " quantile. Right: one point a day; a calibrated forecast that knew the day would lie on the line. On days of"
-        " disruption delays rise together, and more departures than predicted lie beyond the P90, most so at T-24 h.",
+        " quantile. Right: one point a day; a calibrated forecast that knew the day would lie on the line. Points"
+        " above it on the right: on disrupted days delays rise together, and more departures are late than predicted.",
         alt="Reliability diagram, and share of departures beyond P90 by mean delay of the day",
     )

@@ -40,6 +40,7 @@ class Forecasts:
     delay: NDArray[np.float64]
     test: NDArray[np.bool_]
     climatology: NDArray[np.float64]
+    climatology_recalibrated: NDArray[np.float64]
     leads: dict[Lead, LeadForecast]
 
 
@@ -71,4 +72,8 @@ def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run
         rolling = recalibrate(bare, kept, decided_at, levels, config.delay.recalibrate_days, config.days.test_from)
         leads[lead] = LeadForecast(decided_at, rolling, bare, np.sort(bare + month, axis=1), model)
     usual = climatology(departures, delay, split.train, levels)[rows]
-    return Forecasts(kept, delay[rows], split.test[rows], usual, leads)
+    # The peer gets what ours gets: as of the earlier lead, it too is shifted to fit the last days.
+    early, window = leads["T-24h"].decided_at, config.delay.recalibrate_days
+    recalibrated = recalibrate(usual, kept, early, levels, window, config.days.test_from)
+    tested = split.test[rows] & (kept["std"] < pd.Timestamp(config.days.last + timedelta(days=1))).to_numpy()
+    return Forecasts(kept, delay[rows], tested, usual, recalibrated, leads)

@@ -64,8 +64,8 @@ def met_on(problem: Problem, plan: NDArray[np.int64], turn: int, stand: int) -> 
     """The turns that `turn` would share `stand` with: those on it, and across its shadows."""
     with_it = plan == stand
     for shadow in problem.shadows:
-        if stand == shadow.shaded:
-            with_it |= (plan == shadow.caster) & shadow.casts
-        if stand == shadow.caster and shadow.casts[turn]:
-            with_it |= plan == shadow.shaded
+        if stand == shadow.first:
+            with_it |= (plan == shadow.second) & (shadow.second_casts | shadow.first_casts[turn])
+        if stand == shadow.second:
+            with_it |= (plan == shadow.first) & (shadow.first_casts | shadow.second_casts[turn])
     return np.flatnonzero(with_it)

@@ -33,7 +33,7 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
                 turns,
                 airport,
                 config,
-                forecasts.climatology[rows],
+                forecasts.climatology_recalibrated[rows],
                 early.recalibrated[rows],
                 late.recalibrated[rows],
                 late.decided_at[rows],

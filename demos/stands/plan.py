@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
     from demos.stands.config import CostConfig, StandsConfig
 
-HINDSIGHT = "hindsight (a limit, not a method)"
+HINDSIGHT = "hindsight (not a method)"
 DAY_AHEAD = "search, learned risk, T-24 h"
 DAY_AHEAD_GREEDY = "greedy, learned risk, T-24 h"
 CLIMATOLOGY = "search, climatology risk"
 CLIMATOLOGY_GREEDY = "greedy, climatology risk"
+CLIMATOLOGY_MENDED = "search, climatology risk, mended to T-2 h"
+SOFT_BUFFER = "search, 60 min soft buffer, no risk"
 ON_THE_DAY = "search, learned risk, mended to T-2 h"
 
 
@@ -70,22 +72,27 @@ def plan_day(job: DayJob) -> DayPlans:
     for buffer in config.evaluation.buffers:
         plans[buffer_name(buffer)] = greedy_buffer(blind, buffer)
 
+    soft = cost.model_copy(update={"buffer": 60, "buffer_per_minute": 0.3})
+    _, plans[SOFT_BUFFER], _ = optimise(job, problem_for(job, soft, np.zeros_like(blind.pair_float)))
     usual, ahead = risk_of(job, job.climatology), risk_of(job, job.day_ahead)
     by_climatology = problem_for(job, cost, usual)
     plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, by_climatology)
+    plans[CLIMATOLOGY_MENDED] = mend(job, by_climatology, plans[CLIMATOLOGY], job.climatology, job.climatology)
     day_ahead = problem_for(job, cost, ahead)
     plans[DAY_AHEAD_GREEDY], plans[DAY_AHEAD], logs[DAY_AHEAD] = optimise(job, day_ahead)
-    plans[ON_THE_DAY] = mend(job, day_ahead, plans[DAY_AHEAD])
+    plans[ON_THE_DAY] = mend(job, day_ahead, plans[DAY_AHEAD], job.day_ahead, job.on_the_day)
     _, plans[HINDSIGHT], _ = optimise(job, problem_for(job, cost, real_overlap(job)))
 
     front: dict[tuple[str, float], Replay] = {}
     for weight in config.evaluation.front_weights:
         dearer = cost.model_copy(update={"remote_per_100_pax": cost.remote_per_100_pax * weight})
-        for method, risk in ((CLIMATOLOGY, usual), (DAY_AHEAD, ahead)):
-            problem = problem_for(job, dearer, risk)
-            _, plan, _ = optimise(job, problem)
-            front[method, weight] = judged(job, plan)
-        front[ON_THE_DAY, weight] = judged(job, mend(job, problem, plan))
+        _, plan, _ = optimise(job, problem_for(job, dearer, usual))
+        front[CLIMATOLOGY, weight] = judged(job, plan)
+        dearer_ahead = problem_for(job, dearer, ahead)
+        _, plan, _ = optimise(job, dearer_ahead)
+        front[DAY_AHEAD, weight] = judged(job, plan)
+        mended = mend(job, dearer_ahead, plan, job.day_ahead, job.on_the_day)
+        front[ON_THE_DAY, weight] = judged(job, mended)
     return DayPlans(job.turns, plans, {name: judged(job, plan) for name, plan in plans.items()}, logs, front)
 
 
@@ -119,23 +126,32 @@ def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[
     return start, plan, log
 
 
-def mend(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+def mend(
+    job: DayJob, problem: Problem, plan: NDArray[np.int64], early: NDArray[np.float64], late: NDArray[np.float64]
+) -> NDArray[np.int64]:
     """Go through the day; at each decision time use what is known by then, search on, and fix the stands that fall due.
 
     A turn's stand falls due at T-2 h, or half an hour before on-block if that is earlier, and never changes afterwards.
     Its forecast is replaced then; later, only what has really happened to it counts: that it has left, or that it has
-    not left yet. Nothing is used before it is known.
+    not left yet. Nothing is used before it is known: until its own T-24 h, a turn has the climatology's forecast.
+    early, late: (n, k) quantiles [min] known at T-24 h and at `decided_at`.
     """
-    delays, fresh = _sampled(job, job.day_ahead), _sampled(job, job.on_the_day)
-    overlap = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns)
+    delays, ahead, fresh = _sampled(job, job.climatology), _sampled(job, early), _sampled(job, late)
     draws = generator(job.config.seed, "mend", job.turns.day.isoformat())
     midnight = int(minutes_since_1970(pd.Series([pd.Timestamp(job.turns.day)]))[0])
     left = real_delays(job.turns)
+    ahead_at = midnight + job.turns.sobt - 24 * 60
+    issued = ahead_at <= job.decided_at.min(initial=np.iinfo(np.int64).max)
+    delays[issued] = ahead[issued]
+    overlap = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns)
+    problem = replace(problem, pair=pair_costs(job.turns, job.config.cost, overlap))
     for now in np.unique(job.decided_at):
+        new = np.flatnonzero(~issued & (ahead_at <= now))
+        delays[new], issued[new] = ahead[new], True
         due = np.flatnonzero(job.decided_at == now)
-        delays[due] = fresh[due]
+        delays[due], issued[due] = fresh[due], True
         waited = now - midnight - job.turns.sobt
-        news = [*due]
+        news = [*new, *due]
         for turn in np.flatnonzero((job.decided_at < now) & (np.ptp(delays, axis=1) > 0)):
             gone = left[turn] <= waited[turn]
             if gone:
@@ -161,7 +177,7 @@ def judged(job: DayJob, plan: NDArray[np.int64]) -> Replay:
         for flight, code, on, off in zip(table["flight"], table["code"], job.turns.sibt, job.turns.sobt, strict=True)
     ]
     names = [None if stand == UNASSIGNED else job.airport.stands[stand].id for stand in plan]
-    broken = violations(stays, job.airport, names)
+    broken = violations(stays, job.airport, names, job.turns.day_start)
     if broken:
         raise AssertionError(f"{job.turns.day}: the plan breaks {len(broken)} hard rules, first: {broken[0]}")
     return replay(job.turns, job.airport, plan, job.config)

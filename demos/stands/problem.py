@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.airport import Airport, size_rank
-from demos.stands.config import CostConfig, clock_minutes
+from demos.stands.airport import Airport, closed_minutes, shadow_pairs, size_rank
+from demos.stands.config import CostConfig
 from demos.stands.turns import Turns
 
 if TYPE_CHECKING:
@@ -25,11 +25,15 @@ UNASSIGNED = -1
 
 @dataclass(frozen=True)
 class ShadowPair:
-    """While a turn of `casts` is on stand `caster`, stand `shaded` must be empty (stand positions)."""
+    """Two stands (positions) that must not both be taken when either turn casts a shadow on the other's stand.
 
-    caster: int
-    shaded: int
-    casts: NDArray[np.bool_]
+    first_casts, second_casts: (n,) whether each turn, on the first or on the second stand, blocks the other one.
+    """
+
+    first: int
+    second: int
+    first_casts: NDArray[np.bool_]
+    second_casts: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,9 @@ def build_problem(turns: Turns, airport: Airport, cost: CostConfig, expected_ove
     overlaps = (turns.sibt[:, None] < turns.sobt[None, :]) & (turns.sibt[None, :] < turns.sobt[:, None])
     np.fill_diagonal(overlaps, False)
     ranks = np.array([size_rank(code) for code in turns.codes])
-    position = {stand.id: index for index, stand in enumerate(airport.stands)}
     shadows = tuple(
-        ShadowPair(position[entry.stand], position[entry.blocks], ranks >= size_rank(entry.code))
-        for entry in airport.shadows
+        ShadowPair(first, second, ranks >= first_rank, ranks >= second_rank)
+        for first, second, first_rank, second_rank in shadow_pairs(airport)
     )
     return Problem(
         turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost),
@@ -106,7 +109,7 @@ def _allowed(turns: Turns, airport: Airport, ranks: NDArray[np.int64]) -> NDArra
     allowed = ranks[:, None] <= capacity[None, :]
     position = {stand.id: index for index, stand in enumerate(airport.stands)}
     for closure in airport.closures:
-        start, end = clock_minutes(closure.start), clock_minutes(closure.end)
+        start, end = closed_minutes(closure, turns.day_start)
         allowed[(turns.sibt < end) & (turns.sobt > start), position[closure.stand]] = False
     return allowed
 
@@ -160,9 +163,11 @@ def _met(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]
     # The product in float64 is BLAS and exact below 2**53; in int64 it would be a slow loop.
     total = some @ at
     for shadow in problem.shadows:
-        casts = shadow.casts[rows]
-        total[:, shadow.shaded] += some @ (at[:, shadow.caster] * shadow.casts)
-        total[casts, shadow.caster] += (some @ at[:, shadow.shaded])[casts]
+        sides = ((shadow.first, shadow.first_casts), (shadow.second, shadow.second_casts))
+        for (stand, casts), (other, other_casts) in (sides, sides[::-1]):
+            # On `stand`, a turn meets those on `other` that cast a shadow, and if it casts one itself, the rest too.
+            total[:, stand] += some @ (at[:, other] * other_casts)
+            total[:, stand] += casts[rows] * (some @ (at[:, other] * ~other_casts))
     return np.rint(total).astype(np.int64)
 
 

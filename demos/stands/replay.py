@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.airport import Airport, size_rank
+from demos.stands.airport import Airport, shadow_pairs, size_rank
 from demos.stands.problem import UNASSIGNED, preference_ranks
 from demos.stands.turns import Turns, real_occupation
 
@@ -63,7 +63,7 @@ def replay(turns: Turns, airport: Airport, plan: NDArray[np.int64], config: Stan
         remote_passengers=int(seats[on][remote[plan[on]]].sum()),
         unassigned=int((~on).sum()),
         unassigned_passengers=int(seats[~on].sum()),
-        best_terminal=int((ranks[on, plan[on]] == 0).sum()),
+        best_terminal=int(((ranks[on, plan[on]] == 0) & ~remote[plan[on]]).sum()),
         turns=len(turns),
     )
 
@@ -76,19 +76,23 @@ def conflicts(
     off_block: NDArray[np.float64],
 ) -> list[Conflict]:
     """Pairs of turns that really met. on_block, off_block: (n,) minutes after midnight, NaN for a cancelled turn."""
-    position = {stand.id: index for index, stand in enumerate(airport.stands)}
     there = np.flatnonzero((plan != UNASSIGNED) & ~np.isnan(off_block))
-    groups = [(there[plan[there] == stand], there[plan[there] == stand]) for stand in range(len(airport.stands))]
     ranks = np.array([size_rank(code) for code in turns.codes])
-    for shadow in airport.shadows:
-        large = there[(plan[there] == position[shadow.stand]) & (ranks[there] >= size_rank(shadow.code))]
-        groups.append((large, there[plan[there] == position[shadow.blocks]]))
-    found = []
-    for first, second in groups:
+
+    def overlaps(first: NDArray[np.int64], second: NDArray[np.int64], meet: NDArray[np.bool_]) -> list[Conflict]:
         start = np.maximum(on_block[first][:, None], on_block[second][None, :])
         end = np.minimum(off_block[first][:, None], off_block[second][None, :])
-        same = first is second or (len(first) == len(second) and bool((first == second).all()))
-        for a, b in zip(*np.nonzero(end > start), strict=True):
-            if not same or a < b:
-                found.append(Conflict(int(first[a]), int(second[b]), float(start[a, b]), float(end[a, b])))
+        return [
+            Conflict(int(first[a]), int(second[b]), float(start[a, b]), float(end[a, b]))
+            for a, b in zip(*np.nonzero((end > start) & meet), strict=True)
+        ]
+
+    found = []
+    for stand in range(len(airport.stands)):
+        here = there[plan[there] == stand]
+        found += overlaps(here, here, np.triu(np.ones((len(here), len(here)), dtype=bool), k=1))
+    for one, two, first_rank, second_rank in shadow_pairs(airport):
+        first, second = there[plan[there] == one], there[plan[there] == two]
+        casts = (ranks[first] >= first_rank)[:, None] | (ranks[second] >= second_rank)[None, :]
+        found += overlaps(first, second, casts)
     return found

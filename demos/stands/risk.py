@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from demos.stands.turns import Turns
 
-NEVER_MEET = 12 * 60
-
 
 def sample_delays(
     quantiles: NDArray[np.float64], levels: tuple[float, ...], scenarios: int, generator: np.random.Generator
@@ -39,14 +37,14 @@ def _tail(step: NDArray[np.float64], inner: float, outer: float, beyond: NDArray
 def given_so_far(delays: NDArray[np.float64], waited: float, generator: np.random.Generator) -> NDArray[np.float64]:
     """Samples of one turn's delay (scenarios,) [min], given that after `waited` minutes it has not left.
 
-    Samples that have come false are drawn anew from those that still can be true; when none can, the turn is taken to
-    leave within the quarter of an hour.
+    Samples that have come false are drawn anew from those that can still be true; when none can, what is left to wait
+    is drawn from an exponential distribution with mean 30 min.
     """
     possible = delays[delays > waited]
     if len(possible) == len(delays):
         return delays
     if not len(possible):
-        return waited + 15 * generator.random(len(delays))
+        return waited + generator.exponential(30.0, len(delays)) + 0.01
     result = delays.copy()
     false = result <= waited
     result[false] = generator.choice(possible, size=int(false.sum()))
@@ -65,13 +63,11 @@ def expected_overlap(
     another. rows: the turns wanted, all by default.
     """
     on32, off32 = on_block.astype(np.float32), off_block.astype(np.float32)
+    earliest, latest = on32.min(axis=1), off32.max(axis=1)
     rows = np.arange(len(turns)) if rows is None else rows
     overlap = np.zeros((len(rows), len(turns)))
     for row, turn in enumerate(rows):
-        # What lies half a day apart cannot meet: on-block times are sorted.
-        first = int(np.searchsorted(turns.sibt, turns.sibt[turn] - NEVER_MEET))
-        last = int(np.searchsorted(turns.sibt, turns.sobt[turn] + NEVER_MEET))
-        near = slice(first, last)
+        near = np.flatnonzero((earliest < latest[turn]) & (latest > earliest[turn]))
         shared = np.minimum(off32[turn], off32[near]) - np.maximum(on32[turn], on32[near])
         overlap[row, near] = np.maximum(shared, 0).mean(axis=1)
         overlap[row, turn] = 0.0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from demos.stands.config import SearchConfig
 
-FORBIDDEN = 10**9
+FORBIDDEN = 10**12
 WINDOWS = (5, 60, 120, 240, 2000)
 
 
@@ -78,7 +78,7 @@ def _keep_best(
     if not len(moved):
         return plan, cost, False
     new_cost = plan_cost(problem, candidate)
-    # Equal cost is taken, to drift along plateaus. Only a shadow between two moved blocks can break a hard rule here.
+    # Equal cost is taken, to drift along plateaus. Only a shadow between re-matched blocks can break a hard rule here.
     if new_cost > cost or not keeps_hard_rules(problem, candidate, moved):
         return plan, cost, False
     return candidate, new_cost, new_cost < cost
@@ -129,10 +129,10 @@ def _one_part(
     attraction[~problem.allowed[seed]] = np.inf
     if plan[seed] != UNASSIGNED:
         attraction[plan[seed]] = -np.inf
-    stands = np.argsort(attraction)[: config.stands]
-    stands = np.sort(stands[attraction[stands] < np.inf])
-    if not len(stands):
-        return plan, True
+    order = np.argsort(attraction)
+    # The best for the drawn turn, and one at random, be it only for what is in its way.
+    stands = order[: min(config.stands, len(order)) - 1]
+    stands = np.sort([*stands, generator.choice(order[len(stands) :])])
     movable = np.flatnonzero(free & (np.isin(plan, stands) | (plan == UNASSIGNED)))
     middle = problem.turns.sibt + problem.turns.sobt
     nearest = np.argsort(np.abs(middle[movable] - middle[seed]), kind="stable")[: config.free_turns]
@@ -198,19 +198,31 @@ def _meetings(
     stands: NDArray[np.int64],
     choice: dict[tuple[int, int], cp_model.IntVar],
 ) -> list[cp_model.LinearExpr]:
-    """What two free blocks cost each other on one stand, and where they clash. Shadows are left to the final check."""
-    terms = []
-    for one, first in enumerate(blocks):
+    """What two free blocks cost each other on one stand or across a shadow, and where they clash."""
+    terms: list[cp_model.LinearExpr] = []
+    inside = set(stands.tolist())
+    shadows = [shadow for shadow in problem.shadows if {shadow.first, shadow.second} <= inside]
+    same = [(stand, stand) for stand in stands.tolist()]
+
+    def forbid_or_charge(one: int, two: int, places: list[tuple[int, int]], meet: NDArray[np.bool_] | bool) -> None:
+        both = np.ix_(blocks[one], blocks[two])
+        price, clash = int((problem.pair[both] * meet).sum()), bool((problem.overlaps[both] & meet).any())
+        if not price and not clash:
+            return
+        meets = None if clash else model.new_bool_var("")
+        for first, second in places:
+            if (one, first) in choice and (two, second) in choice:
+                pair = [~choice[one, first], ~choice[two, second]]
+                model.add_bool_or(pair if meets is None else [*pair, meets])
+        if meets is not None:
+            terms.append(price * meets)
+
+    for one in range(len(blocks)):
         for two in range(one + 1, len(blocks)):
-            both = np.ix_(first, blocks[two])
-            price, clash = int(problem.pair[both].sum()), bool(problem.overlaps[both].any())
-            if not price and not clash:
-                continue
-            meets = None if clash else model.new_bool_var("")
-            for stand in stands.tolist():
-                if (one, stand) in choice and (two, stand) in choice:
-                    pair = [~choice[one, stand], ~choice[two, stand]]
-                    model.add_bool_or(pair if meets is None else [*pair, meets])
-            if meets is not None:
-                terms.append(price * meets)
+            forbid_or_charge(one, two, same, True)
+            for shadow in shadows:
+                first, second = shadow.first_casts, shadow.second_casts
+                a, b = blocks[one], blocks[two]
+                forbid_or_charge(one, two, [(shadow.first, shadow.second)], first[a][:, None] | second[b][None, :])
+                forbid_or_charge(one, two, [(shadow.second, shadow.first)], second[a][:, None] | first[b][None, :])
     return terms

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Turns:
     """The turns of one airport and operating day, in order of scheduled on-block. Arrays have length n [min].
 
+    day_start: when the operating day begins [min after midnight].
+
     The index of `table` is that of the departures, so that what was predicted for a departure is found again.
     """
 
@@ -33,6 +35,7 @@ class Turns:
     sobt: NDArray[np.int64]
     night_stop: NDArray[np.bool_]
     reconstructed: NDArray[np.bool_]
+    day_start: int = 240
 
     def __len__(self) -> int:
         return len(self.table)
@@ -56,7 +59,7 @@ def scheduled_on_block(departures: pd.DataFrame, rule: TurnConfig) -> tuple[pd.S
     start = clock_minutes(rule.day_start)
     night = ~given & (clock >= start) & (clock < clock_minutes(rule.night_stop_before))
     on_since = std - rule.tow_on * minute if rule.night_stop == "towed" else std - (clock - start + 1) * minute
-    stay = departures["code"].map(rule.minutes) * minute
+    stay = departures["code"].map(rule.minutes).astype(float) * minute
     return departures["sibt"].where(given, (std - stay).where(~night, on_since)), night
 
 
@@ -76,6 +79,7 @@ def operating_day(departures: pd.DataFrame, origin: str, day: date, rule: TurnCo
         sobt[order],
         night.to_numpy()[order],
         table["sibt"].isna().to_numpy()[order],
+        clock_minutes(rule.day_start),
     )
 
 

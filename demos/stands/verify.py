@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demos.stands.airport import Airport
-from demos.stands.config import clock_minutes
 
 ORDER = "ABCDEF"
 
@@ -21,10 +20,13 @@ class Stay:
     sobt: int
 
 
-def violations(stays: Sequence[Stay], airport: Airport, stands: Sequence[str | None]) -> list[str]:
+def violations(
+    stays: Sequence[Stay], airport: Airport, stands: Sequence[str | None], day_start: int = 240
+) -> list[str]:
     """Every broken hard rule of a plan, one sentence each; an empty list means the plan holds.
 
-    stands: the stand id of each stay, or None for a stay left without a stand (a cost, not a violation).
+    stands: the stand id of each stay, or None for a stay left without a stand (a cost, not a violation); day_start:
+    minutes after midnight at which the operating day begins, before which a clock time means the night after.
     """
     known = {stand.id: stand for stand in airport.stands}
     found = []
@@ -49,7 +51,11 @@ def violations(stays: Sequence[Stay], airport: Airport, stands: Sequence[str | N
             for a, b in _overlapping(large, occupants[shadow.blocks])
         ]
     for closure in airport.closures:
-        start, end = clock_minutes(closure.start), clock_minutes(closure.end)
+        start, end = (60 * int(clock[:2]) + int(clock[3:]) for clock in (closure.start, closure.end))
+        if start < day_start:
+            start += 24 * 60
+        while end <= start:
+            end += 24 * 60
         found += [
             f"{stay.flight}: stand {closure.stand} is closed {closure.start}-{closure.end}"
             for stay in occupants[closure.stand]

@@ -93,7 +93,9 @@ def make_departures(std: Sequence[str] | pd.DatetimeIndex, delay: Sequence[float
     return pd.DataFrame({**table, **columns})
 
 
-def make_turns(stays: Sequence[tuple[int, int]], codes: str = "", delay: Sequence[float | None] = (), **columns) -> Turns:  # type: ignore[no-untyped-def]
+def make_turns(
+    stays: Sequence[tuple[int, int]], codes: str = "", delay: Sequence[float | None] = (), **columns
+) -> Turns:  # type: ignore[no-untyped-def]
     """Turns from (sibt, sobt) minutes after midnight, in order of sibt; codes: one letter each, C where not given."""
     table = make_departures(
         [MIDNIGHT + pd.Timedelta(minutes=off) for _, off in stays],
@@ -168,9 +170,9 @@ def cost_of(problem: Problem) -> Callable[[Sequence[int]], int | None]:
             return True
         for shadow in airport.shadows:
             for large, other in ((one, two), (two, one)):
-                if (plan[large], plan[other]) == (position[shadow.stand], position[shadow.blocks]):
-                    if "ABCDEF".index(codes[large]) >= "ABCDEF".index(shadow.code):
-                        return True
+                beside = (plan[large], plan[other]) == (position[shadow.stand], position[shadow.blocks])
+                if beside and codes[large] >= shadow.code:
+                    return True
         return False
 
     def cost(plan: Sequence[int], hard: bool = True) -> int | None:

@@ -71,7 +71,7 @@ WRONG = [
     ("shadows: [{stand: A2, blocks: A2, code: D}]", "stand 'A2' cannot shadow itself"),
     ("shadows: [{stand: A2, blocks: A1, code: Z}]", "shadows.0.code"),
     ('closures: [{stand: A3, from: "09:00", to: "10:00"}]', "closure names the unknown stand 'A3'; known: A1, A2, R1"),
-    ('closures: [{stand: A1, from: "10:00", to: "10:00"}]', "closure of 'A1' ends before it starts"),
+    ('closures: [{stand: A1, from: "10:00", to: "10:00"}]', "closure of 'A1' has no length"),
     ('closures: [{stand: A1, from: "9 am", to: "10:00"}]', "closures.0.from"),
     ("preferences: {XX: [A, T9]}", "preference of XX names the unknown terminal 'T9'"),
     ("preference: {XX: [A]}", "preference"),
@@ -102,7 +102,7 @@ def test_an_airport_needs_a_stand(tmp_path: Path) -> None:
 def test_an_unknown_model_comes_with_the_nearest_name() -> None:
     line = refusal("ewrr")
     assert 'did you mean "ewr"' in line
-    assert "models: ewr, jfk, lga" in line
+    assert "models: ewr" in line
 
 
 def test_text_that_is_no_mapping_is_refused(tmp_path: Path) -> None:

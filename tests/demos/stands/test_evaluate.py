@@ -11,7 +11,15 @@ import pytest
 
 from demos.stands import evaluate
 from demos.stands.evaluate import OURS, best_buffer, equal_contact_buffer
-from demos.stands.plan import CLIMATOLOGY, CLIMATOLOGY_GREEDY, DAY_AHEAD, DAY_AHEAD_GREEDY, HINDSIGHT, DayPlans, buffer_name
+from demos.stands.plan import (
+    CLIMATOLOGY,
+    CLIMATOLOGY_GREEDY,
+    DAY_AHEAD,
+    DAY_AHEAD_GREEDY,
+    HINDSIGHT,
+    DayPlans,
+    buffer_name,
+)
 from demos.stands.replay import Replay
 from demos.stands.search import SearchLog
 from tests.demos.stands.conftest import DAY, make_turns, stands_config
@@ -141,5 +149,3 @@ def test_the_rules_table_shows_each_replay() -> None:
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows[OURS] == pytest.approx([10, 20, 30])
     assert [column.name for column in table.columns[1:]] == ["inbound share 0.4", "inbound share 0", "inbound share 1"]
-
-

@@ -95,7 +95,9 @@ test_shadows_both_ways_count_a_pair_once = pytest.mark.xfail(
 
 def test_costs_are_the_stated_rates() -> None:
     airport = make_airport("A1 D, B1 C, C1 E, R1 D", preferences={"XX": ("B", "A")})
-    cost = CostConfig(unassigned=600, remote_per_100_pax=10, preference_per_100_pax=3, buffer=15, buffer_per_minute=0.1, conflict=2)
+    cost = CostConfig(
+        unassigned=600, remote_per_100_pax=10, preference_per_100_pax=3, buffer=15, buffer_per_minute=0.1, conflict=2
+    )
     turns = make_turns([(600, 660), (670, 730), (690, 740)], "CDC", seats=[150, 200, 50], carrier=["XX", "XX", "YY"])
     overlap = np.array([[0, 5, 0], [5, 0, 12.34], [0, 12.34, 0]])
     problem = build_problem(turns, airport, cost, overlap)
@@ -182,6 +184,22 @@ def test_first_come_on_cost_takes_the_stand_that_adds_least(seed: int, turns: in
         free = ~blocked(problem, before)[turn]
         costs = insertion_costs(problem, before)[turn]
         assert costs[plan[turn]] == costs[free].min()
+
+
+@pytest.mark.parametrize(("buffer", "stands"), [(9, [1, 1]), (10, [1, 1]), (11, [1, 0])])
+def test_a_gap_as_wide_as_the_buffer_keeps_it(buffer: int, stands: list[int]) -> None:
+    """B1 is the better terminal, and is taken again after exactly 10 minutes."""
+    airport = make_airport("A1 C, B1 C", preferences={"XX": ("B", "A")})
+    turns = make_turns([(600, 660), (670, 730)])
+    problem = build_problem(turns, airport, CostConfig(), np.zeros((2, 2)))
+    assert greedy_buffer(problem, buffer).tolist() == stands
+
+
+def test_where_no_stand_keeps_the_buffer_the_one_with_most_room_is_taken() -> None:
+    airport = make_airport("A1 C, A2 C, A3 C")
+    turns = make_turns([(600, 660), (601, 655), (602, 658), (670, 730)])
+    problem = build_problem(turns, airport, CostConfig(), np.zeros((4, 4)))
+    assert greedy_buffer(problem, 30).tolist() == [0, 1, 2, 1]
 
 
 def test_a_wide_buffer_places_all_that_a_narrow_one_does() -> None:

@@ -62,7 +62,7 @@ def test_a_cancelled_turn_meets_nobody_but_counts_as_planned() -> None:
 
 
 def test_a_shadow_is_cast_by_large_aircraft_only() -> None:
-    turns, plan = by_hand()
+    turns, _ = by_hand()
     small = make_turns([(600, 661), (650, 700)], "CC")
     assert replay(small, AIRPORT, np.array([1, 2]), HELD).minutes[0] == 0
     large = make_turns([(600, 661), (650, 700)], "DC")

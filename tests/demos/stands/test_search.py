@@ -163,6 +163,16 @@ def test_a_part_of_blocks_is_the_best_of_all_ways_to_place_them(seed: int, turns
     assert slow(found.tolist()) == min(cost for cost in costs if cost is not None)
 
 
+def test_a_block_without_a_stand_costs_as_many_turns_as_it_has() -> None:
+    """One stand: two short stays as one block, or a cheaper long one."""
+    turns = make_turns([(600, 650), (600, 720), (660, 720)], seats=[200, 10, 200])
+    problem = build_problem(turns, make_airport("R1 C"), CostConfig(), np.zeros((3, 3)))
+    blocks = [np.array([0, 2]), np.array([1])]
+    plan, proven = solve_part(problem, np.full(3, UNASSIGNED), blocks, np.array([0]), work_limit=10)
+    assert proven
+    assert plan.tolist() == [0, UNASSIGNED, 0]
+
+
 @FEW
 @given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(2, 3))
 def test_small_days_are_solved_to_the_optimum(seed: int, turns: int, stands: int) -> None:

@@ -70,10 +70,11 @@ def test_one_minute_decides(minutes: int, clashes: bool) -> None:
     later = Stay("XX9", "C", 660 + minutes, 720)
     on_one_stand = violations([STAYS[0], later], AIRPORT, ["A1", "A1"])
     wide = Stay("XX3", "D", 600, 660)
+    turned_round = violations([later, STAYS[0]], AIRPORT, ["A1", "A1"])
     across = violations([wide, later], AIRPORT, ["A2", "A3"])
     at_closure = violations([Stay("XX9", "C", 780 + minutes, 800)], AIRPORT, ["R1"])
     before_closure = violations([Stay("XX9", "C", 700, 720 - minutes)], AIRPORT, ["R1"])
-    assert [bool(found) for found in (on_one_stand, across, at_closure, before_closure)] == [clashes] * 4
+    assert [bool(found) for found in (on_one_stand, turned_round, across, at_closure, before_closure)] == [clashes] * 5
 
 
 def test_a_shadow_is_cast_by_its_code_and_larger_only() -> None:
