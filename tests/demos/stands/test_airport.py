@@ -100,9 +100,7 @@ def test_an_airport_needs_a_stand(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_comes_with_the_nearest_name() -> None:
-    line = refusal("ewrr")
-    assert 'did you mean "ewr"' in line
-    assert "models: ewr" in line
+    assert 'did you mean "ewr"' in refusal("ewrr")
 
 
 def test_text_that_is_no_mapping_is_refused(tmp_path: Path) -> None:

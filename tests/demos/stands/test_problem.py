@@ -88,11 +88,6 @@ def test_shadows_both_ways_count_a_pair_once() -> None:
     assert shared_total(problem, problem.pair_float, np.array([0, 1])) == 30 * SCALE
 
 
-test_shadows_both_ways_count_a_pair_once = pytest.mark.xfail(
-    reason="each shadow entry adds the pair anew: mutual or repeated shadows count twice", strict=True
-)(test_shadows_both_ways_count_a_pair_once)
-
-
 def test_costs_are_the_stated_rates() -> None:
     airport = make_airport("A1 D, B1 C, C1 E, R1 D", preferences={"XX": ("B", "A")})
     cost = CostConfig(
@@ -126,9 +121,6 @@ def test_a_closure_shuts_the_stand_for_turns_that_touch_its_inside() -> None:
     assert problem.allowed[:, 1].all()
 
 
-@pytest.mark.xfail(
-    reason="clock times before day_start are taken for the morning before, not for the night after", strict=True
-)
 def test_a_closure_after_midnight_belongs_to_the_night_of_the_operating_day() -> None:
     airport = make_airport("A1 C, A2 C", closures=[("A1", "01:00", "03:00")])
     turns = make_turns([(1440 + 90, 1440 + 140)])  # 01:30 to 02:20 after the day

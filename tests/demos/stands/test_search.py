@@ -183,9 +183,6 @@ def test_small_days_are_solved_to_the_optimum(seed: int, turns: int, stands: int
     assert plan_cost(problem, plan) == best_cost(problem)
 
 
-@pytest.mark.xfail(
-    reason="CP-SAT's parts know no shadows between free turns; what breaks one is thrown away whole", strict=True
-)
 def test_small_days_with_shadows_are_solved_almost_always() -> None:
     """Over 25 days with many shadows the summed cost is within 2 % of the optimum's."""
     found = best = 0
@@ -206,16 +203,7 @@ def crowded_out(fits_both: bool) -> Problem:
     return build_problem(turns, airport, CostConfig(), np.zeros((3, 3)))
 
 
-MOVES_ONLY_WHERE_THE_SEED_FITS = (
-    "a part holds only stands that its first turn fits, so what blocks an aircraft without a stand cannot be moved"
-    " to a stand that is too small for it"
-)
-
-
-@pytest.mark.parametrize(
-    "fits_both",
-    [True, pytest.param(False, marks=pytest.mark.xfail(reason=MOVES_ONLY_WHERE_THE_SEED_FITS, strict=True))],
-)
+@pytest.mark.parametrize("fits_both", [True, False])
 def test_a_turn_without_a_stand_gets_one_when_another_can_make_room(fits_both: bool) -> None:
     problem = crowded_out(fits_both)
     start = np.array([1, UNASSIGNED, 2])
