@@ -99,19 +99,26 @@ def run_folder(parent: Path, run_id: str) -> Iterator[Path]:
     partial = parent / f"{PARTIAL}{socket.gethostname()}-{os.getpid()}-{run_id}"
     try:
         with _sigterm_raises():
-            parent.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(parent)
-            partial.mkdir()
+            _make(partial)
             yield partial
             partial.rename(parent / run_id)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _full(parent)
-        if isinstance(error, FileExistsError | NotADirectoryError | PermissionError) and not partial.exists():
-            raise UserError(f"{parent}: cannot write runs there ({error.strerror}); choose another --out") from None
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _make(partial: Path) -> None:
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(partial.parent)
+        partial.mkdir()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(f"{partial.parent}: cannot write runs there ({error.strerror}); choose another --out") from None
 
 
 def _full(folder: Path) -> NoReturn:

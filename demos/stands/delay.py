@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.features import minutes_since_1970
+from shared.errors import UserError
 from shared.evaluation.metrics import uncrossed
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def split_by_time(departures: pd.DataFrame, days: DaysConfig) -> Split:
     train = (std < first) & (atd < first)
     calibrate = (std >= first) & (atd < second - margin)
     return Split(train.to_numpy(), calibrate.to_numpy(), ((std >= second) & atd.notna()).to_numpy())
+
+
+def require_past(split: Split) -> None:
+    """Raise UserError when there is too little to learn from or to calibrate on."""
+    for name, rows in (("training", split.train), ("calibration", split.calibrate)):
+        if rows.sum() < 1000:
+            raise UserError(
+                f"only {rows.sum()} {name} departures with an actual time, at least 1000 are needed;"
+                " see days.calibrate_from and days.test_from, or give more past departures"
+            )
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ def run(config: StandsConfig, run: Run) -> Result:
     from demos.stands.airport import load_airport
     from demos.stands.data import load_flights
     from demos.stands.forecast import make_forecasts
-    from demos.stands.jobs import day_jobs, write_plans
+    from demos.stands.jobs import day_jobs, planned_days, write_plans
     from demos.stands.plan import plan_day
     from shared.result import Result
 
     airport = load_airport(config.data.airport)
     flights = load_flights(config.data.flights)
+    planned_days(flights.departures, airport, config)
     forecasts = make_forecasts(flights, config, airport.iata, run)
     jobs = day_jobs(forecasts, airport, config)
     days = run.map("planning and replaying days", plan_day, jobs)

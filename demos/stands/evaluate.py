@@ -223,7 +223,8 @@ def ratios_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
         rows=rows,
         caption=f"Ratio of summed conflict minutes over {len(days)} day(s); below 1 ours is better, and an"
         " interval that holds 1 shows no difference. Paired percentile bootstrap over days. Mixed buffers: one on some"
-        " days, the other on the rest, so that both sides bring the same share of passengers to a contact stand.",
+        " days, the other on the rest (over a single day: interpolated), so that both sides bring the same share of"
+        " passengers to a contact stand.",
     )
 
 
@@ -254,7 +255,7 @@ def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> T
     levels = config.delay.levels
     here = forecasts.test & (forecasts.departures["origin"] == origin).to_numpy()
     delay = forecasts.delay[here]
-    low, high = _nearest(levels, 0.1), _nearest(levels, 0.9)
+    low, middle, high = (_nearest(levels, level) for level in (0.1, 0.5, 0.9))
     variants = {
         "climatology (airport, airline, hour)": forecasts.climatology,
         "climatology, recalibrated daily": forecasts.climatology_recalibrated,
@@ -271,7 +272,7 @@ def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> T
                 name,
                 pinball_loss(delay, quantiles, levels),
                 100 * coverage(delay, quantiles[:, low], quantiles[:, high]),
-                *(100 * reliability(delay, quantiles, levels)[[low, _nearest(levels, 0.5), high]]),
+                *(100 * reliability(delay, quantiles, levels)[[low, middle, high]]),
             ]
         )
     return Table(
@@ -281,7 +282,7 @@ def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> T
             Column(name="mean pinball loss", unit="min", direction="lower", digits=2),
             Column(name=f"P{100 * levels[low]:g}-P{100 * levels[high]:g} holds", unit="%", digits=1),
             Column(name=f"at or below P{100 * levels[low]:g}", unit="%", digits=1),
-            Column(name="at or below P50", unit="%", digits=1),
+            Column(name=f"at or below P{100 * levels[middle]:g}", unit="%", digits=1),
             Column(name=f"at or below P{100 * levels[high]:g}", unit="%", digits=1),
         ],
         rows=rows,

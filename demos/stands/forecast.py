@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.delay import DelayModel, climatology, delays, fit, recalibrate, shift_to_fit, split_by_time
+from demos.stands.delay import (
+    DelayModel,
+    climatology,
+    delays,
+    fit,
+    recalibrate,
+    require_past,
+    shift_to_fit,
+    split_by_time,
+)
 from demos.stands.features import LEADS, Lead, build_features
-from shared.errors import UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,12 +59,7 @@ def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run
     departures = flights.departures.reset_index(drop=True)
     flights = replace(flights, departures=departures)
     delay, split = delays(departures), split_by_time(departures, config.days)
-    for name, some in (("training", split.train), ("calibration", split.calibrate)):
-        if some.sum() < 1000:
-            raise UserError(
-                f"only {some.sum()} {name} departures with an actual time, at least 1000 are needed;"
-                " see days.calibrate_from and days.test_from, or give more past departures"
-            )
+    require_past(split)
     std = departures["std"]
     end = pd.Timestamp(config.days.last + timedelta(days=2))
     rows = np.flatnonzero((std >= pd.Timestamp(config.days.calibrate_from)) & (std < end))

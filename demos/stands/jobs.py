@@ -10,22 +10,32 @@ from typing import TYPE_CHECKING
 from demos.stands.airport import Airport
 from demos.stands.plan import HINDSIGHT, DayJob, DayPlans
 from demos.stands.problem import UNASSIGNED
-from demos.stands.turns import operating_day
+from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from demos.stands.config import StandsConfig
     from demos.stands.forecast import Forecasts
 
 
-def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> list[DayJob]:
-    """One job per test day. Raises UserError for a day without departures."""
-    jobs = []
-    day = config.days.first
+def planned_days(departures: pd.DataFrame, airport: Airport, config: StandsConfig) -> list[Turns]:
+    """The turns of each test day. Raises UserError for a day without departures; cheap, so it comes before learning."""
+    found, day = [], config.days.first
     while day <= config.days.last:
-        turns = operating_day(forecasts.departures, airport.iata, day, config.turn)
+        turns = operating_day(departures, airport.iata, day, config.turn)
         if not len(turns):
             raise UserError(f"no departures of {airport.iata} on {day}; see days.first, days.last and data.airport")
+        found.append(turns)
+        day += timedelta(days=config.days.step)
+    return found
+
+
+def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> list[DayJob]:
+    """One job per test day, with that day's forecasts. Raises UserError for a day without departures."""
+    jobs = []
+    for turns in planned_days(forecasts.departures, airport, config):
         rows = turns.table.index.to_numpy()
         early, late = forecasts.leads["T-24h"], forecasts.leads["T-2h"]
         jobs.append(
@@ -39,7 +49,6 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
                 late.decided_at[rows],
             )
         )
-        day += timedelta(days=config.days.step)
     return jobs
 
 

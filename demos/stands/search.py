@@ -180,6 +180,7 @@ def solve_part(
     solver.parameters.num_workers = 1
     if by_clock:
         solver.parameters.max_time_in_seconds = work_limit
+        solver.parameters.num_workers = 0  # all cores
     else:
         solver.parameters.max_deterministic_time = work_limit
     status = solver.solve(model)
