@@ -143,7 +143,7 @@ def _front(days: Sequence[DayPlans], config: StandsConfig, run: Run) -> Figure:
         line = sorted([*curve, _point(days, method)])
         axes.plot(*zip(*line, strict=True), "D-", color=COLOURS[index], markersize=5, label=SHORT[method])
     x, y = _point(days, HINDSIGHT)
-    axes.plot(x, y, "*", color="black", markersize=11, label="hindsight (limit)")
+    axes.plot(x, y, "*", color="black", markersize=11, label="hindsight")
     axes.set_xlabel("passengers at contact stands [%]")
     axes.set_ylabel("conflict minutes a day [min]")
     axes.set_ylim(bottom=0)
