@@ -132,6 +132,7 @@ def _peer(days: Sequence[DayPlans], method: str) -> Peer:
 
 
 def _minutes_headline(name: str, values: NDArray[np.float64], peer: Peer, note: str) -> Headline:
+    bounds = _ratio_bounds(values, peer.minutes)
     return Headline(
         name=name,
         value=float(values.mean()),
@@ -140,7 +141,7 @@ def _minutes_headline(name: str, values: NDArray[np.float64], peer: Peer, note: 
         peer=peer.name,
         peer_value=float(peer.minutes.mean()),
         interval=bootstrap(values, unit="days") if len(values) > 1 else None,
-        note=note,
+        note=f"{note}; ratio by day {bounds} (95 %)" if bounds else note,
     )
 
 
