@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -215,4 +215,3 @@ _LIMITS = {
     "maxLength": "length at most",
     "pattern": "matching",
 }
-DEVICES = get_args(DemoConfig.model_fields["device"].annotation)

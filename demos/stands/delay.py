@@ -69,12 +69,6 @@ class DelayModel:
         """(n, k) quantiles of delay [min], not crossing."""
         return uncrossed(np.column_stack([booster.predict(values) for booster in self.boosters]))
 
-    def gains(self) -> pd.Series:
-        """Share of the total split gain by feature, averaged over the levels, largest first."""
-        gain = np.array([booster.feature_importance("gain") for booster in self.boosters])
-        share = (gain / np.maximum(gain.sum(axis=1, keepdims=True), 1e-9)).mean(axis=0)
-        return pd.Series(share, index=self.boosters[0].feature_name()).sort_values(ascending=False)
-
 
 def fit(
     values: pd.DataFrame, delay: NDArray[np.float64], train: NDArray[np.bool_], config: DelayConfig, seed: int

@@ -313,7 +313,8 @@ def metrics(days: Sequence[DayPlans], forecasts: Forecasts, config: StandsConfig
         found.append(Metric(name=f"pinball loss {lead}", value=loss, unit="min", direction="lower"))
     for method in days[0].logs:
         curves = [day.logs[method].curve for day in days]
-        saved = 100 * (1 - sum(curve[-1][1] for curve in curves) / sum(curve[0][1] for curve in curves))
+        before = sum(curve[0][1] for curve in curves)
+        saved = 100 * (1 - sum(curve[-1][1] for curve in curves) / before) if before else 0.0
         found.append(Metric(name=f"cost saved: {method}", value=saved, unit="%", direction="higher",
                             note="of the objective, against the greedy plan it starts from"))  # fmt: skip
         seconds = float(np.median([curve[-1][0] for curve in curves]))

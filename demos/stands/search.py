@@ -176,11 +176,10 @@ def solve_part(
     terms += _meetings(model, problem, blocks, stands, choice)
     model.minimize(sum(terms))
     solver = cp_model.CpSolver()
-    # One worker and a deterministic limit: the same seed gives the same plan on any machine load.
-    solver.parameters.num_workers = 1
+    # One worker and a deterministic limit: the same seed gives the same plan on any machine load. 0 is all cores.
+    solver.parameters.num_workers = 0 if by_clock else 1
     if by_clock:
         solver.parameters.max_time_in_seconds = work_limit
-        solver.parameters.num_workers = 0  # all cores
     else:
         solver.parameters.max_deterministic_time = work_limit
     status = solver.solve(model)

@@ -258,6 +258,3 @@ def test_learning_finds_the_airline_that_is_late() -> None:
     found = model.predict(values[~train])
     assert np.allclose(found[late[~train]], [60 - 6.4, 60, 60 + 6.4], atol=6)
     assert np.allclose(found[~late[~train]], [-6.4, 0, 6.4], atol=6)
-    gains = model.gains()
-    assert gains.sum() == pytest.approx(1)
-    assert gains.index[0] == "carrier"
