@@ -1,0 +1,40 @@
+"""Renewables: forecast the power, dispatch it, and notice when a plant fails.
+
+trendlab run renewables --profile smoke              all three chapters, under 90 s on 2 cores
+trendlab run renewables --profile cpu                the tables of the card
+trendlab run renewables 'chapters=[dispatch]'        one chapter
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from demos.renewables.config import RenewablesConfig
+from shared.demo import Demo
+
+if TYPE_CHECKING:
+    from shared.demo import Run
+    from shared.result import Result
+
+
+def run(config: RenewablesConfig, run: Run) -> Result:
+    """Run the chapters asked for, each on its own data."""
+    from demos.renewables.evaluate import combined
+
+    chapters = []
+    for name in config.chapters:
+        run.say(f"chapter: {name}")
+        chapters.append(import_module(f"demos.renewables.{name}.chapter").run_chapter(config, run))
+    return combined(chapters)
+
+
+DEMO = Demo(
+    slug="renewables",
+    title="Renewables: forecast, dispatch, faults",
+    trend="AI for renewable energy (2022)",
+    question="How much will the sun and the wind give, what should storage do about it, and which plant is failing?",
+    config=RenewablesConfig,
+    run=run,
+    extra="renewables",
+)

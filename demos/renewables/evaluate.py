@@ -1,0 +1,21 @@
+"""The chapters of a run put together into one result: targets first, then chapter by chapter."""
+
+from __future__ import annotations
+
+from demos.renewables.chapter import Chapter, targets_table
+from shared.result import Result
+
+
+def combined(chapters: list[Chapter]) -> Result:
+    """One result of all chapters; the table of targets leads where there are targets."""
+    data = {used.name: used for chapter in chapters for used in chapter.data}
+    targets = [targets_table(chapters)] if any(chapter.targets for chapter in chapters) else []
+    return Result(
+        headlines=[headline for chapter in chapters for headline in chapter.headlines],
+        metrics=[metric for chapter in chapters for metric in chapter.metrics],
+        tables=targets + [table for chapter in chapters for table in chapter.tables],
+        figures=[figure for chapter in chapters for figure in chapter.figures],
+        data=list(data.values()),
+        weights=[weights for chapter in chapters for weights in chapter.weights],
+        notes=[note for chapter in chapters for note in chapter.notes],
+    )
