@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from shared.result import Column, DataUse, Figure, Headline, Metric, Record, Table
 
 
@@ -23,9 +25,9 @@ class Chapter(Record):
     tables: list[Table]
     figures: list[Figure]
     data: list[DataUse]
-    weights: list[DataUse] = []
-    notes: list[str] = []
-    targets: list[Target] = []
+    weights: list[DataUse] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    targets: list[Target] = Field(default_factory=list)
 
 
 def targets_table(chapters: list[Chapter]) -> Table:
