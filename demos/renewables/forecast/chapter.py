@@ -1,0 +1,48 @@
+"""Chapter 1: probabilistic forecasts of PV, a day and hours ahead, and of wind, hours ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.renewables.chapter import Chapter
+from demos.renewables.data import used
+
+if TYPE_CHECKING:
+    from demos.renewables.config import RenewablesConfig
+    from shared.demo import Run
+
+
+def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
+    """The parts asked for, one after the other."""
+    parts = [PARTS[name](config, run) for name in config.forecast.parts]
+    return Chapter(
+        name="forecast",
+        headlines=[headline for part in parts for headline in part.headlines],
+        metrics=[metric for part in parts for metric in part.metrics],
+        tables=[table for part in parts for table in part.tables],
+        figures=[figure for part in parts for figure in part.figures],
+        data=[one for part in parts for one in part.data],
+        notes=[note for part in parts for note in part.notes],
+        targets=[target for part in parts for target in part.targets],
+    )
+
+
+def run_day_ahead(config: RenewablesConfig, run: Run) -> Chapter:
+    """Day-ahead PV on GEFCom2014."""
+    from demos.renewables.forecast import evaluate, figures
+    from demos.renewables.forecast.day_ahead import forecast_tasks
+
+    found = forecast_tasks(config, run)
+    return Chapter(
+        name="forecast",
+        headlines=[evaluate.headline(found)],
+        metrics=evaluate.metrics(found),
+        tables=[evaluate.methods_table(found), evaluate.ratios_table(found), evaluate.contest_table(found)],
+        figures=figures.draw_all(found, run),
+        data=used("gefcom2014-solar.csv", "gefcom2014-solar-scores.csv"),
+        notes=["Day-ahead PV is retrospective: the contest's answers have been public since 2014."],
+        targets=evaluate.targets(found),
+    )
+
+
+PARTS = {"day_ahead": run_day_ahead}
