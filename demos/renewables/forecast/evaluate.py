@@ -16,7 +16,7 @@ from shared.evaluation.metrics import coverage, crps_from_quantiles
 from shared.result import Column, Headline, Metric, Table
 
 LOW, MIDDLE, HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
-ASKED_LOSS, ASKED_COVERAGE = 0.0116, (0.78, 0.82)
+ASKED_LOSS, ASKED_COVERAGE, ASKED_SECONDS = 0.0116, (0.78, 0.82), 300.0
 COUNTED_TASKS = tuple(range(4, 16))
 DAYS = "days of issue, all plants together"
 
@@ -67,6 +67,7 @@ def methods_table(found: DayAhead) -> Table:
                 100 * float(absolute[light].mean()),
                 100 * coverage(power[light], table[light, LOW], table[light, HIGH]),
                 float((np.diff(table, axis=1) < 0).any(axis=1).sum()),
+                found.cpu_seconds.get(name),
             ]
         )
     return Table(
@@ -79,6 +80,7 @@ def methods_table(found: DayAhead) -> Table:
             Column(name="MAE of P50, daylight", unit="% of capacity", direction="lower", digits=2),
             Column(name="P10 to P90 holds, daylight", unit="%", digits=1),
             Column(name="rows with crossing quantiles", digits=0),
+            Column(name="processor time", unit="s", digits=0),
         ],
         rows=rows,
         caption="Three plants, hourly; 99 quantiles; each month forecast by models trained on what came before it."
@@ -146,6 +148,13 @@ def metrics(found: DayAhead) -> list[Metric]:
     return [
         Metric(name="day-ahead P10 to P90 coverage, daylight", value=100 * held, unit="%", note="nominal 80 %"),
         Metric(
+            name="day-ahead training and forecasting of ours, processor time",
+            value=found.cpu_seconds[ours],
+            unit="s",
+            direction="lower",
+            note=f"{len(set(found.rows['task']))} tasks, all cores together",
+        ),
+        Metric(
             name="day-ahead pinball loss, daylight",
             value=float(losses(found, ours)[light].mean()),
             unit="of capacity",
@@ -173,6 +182,12 @@ def targets(found: DayAhead) -> list[Target]:
             note=note,
         ),
         Target(asked="no crossing quantiles", reached=f"{crossing} rows", met=crossing == 0),
+        Target(
+            asked="in under 5 minutes on 2 cores",
+            reached=f"{found.cpu_seconds[ours]:.0f} s of processor time",
+            met=found.cpu_seconds[ours] < 2 * ASKED_SECONDS,
+            note=f"half of it is the wall time on two free cores; the peers are not counted. {note}".strip(),
+        ),
     ]
 
 

@@ -33,8 +33,13 @@ def quantiles(
         lightgbm.train({**parameters, "objective": "quantile", "alpha": level}, data, config.rounds).predict(test)
         for level in config.levels
     ]
-    known = uncrossed(np.column_stack(each))
-    return np.apply_along_axis(lambda row: np.interp(levels, config.levels, row), 1, known)
+    return interpolated(uncrossed(np.column_stack(each)), config.levels, levels)
+
+
+def interpolated(known: NDArray[np.floating], at: Sequence[float], levels: Sequence[float]) -> NDArray[np.float64]:
+    """(n, q) quantiles at `levels` from (n, k) quantiles at levels `at`, both increasing; linear in the level, and
+    held at the ends."""
+    return np.apply_along_axis(lambda row: np.interp(levels, at, row), 1, known)
 
 
 def mean(
