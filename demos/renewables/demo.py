@@ -3,6 +3,7 @@
 trendlab run renewables --profile smoke              all three chapters, under 90 s on 2 cores
 trendlab run renewables --profile cpu                the tables of the card
 trendlab run renewables 'chapters=[dispatch]'        one chapter
+trendlab bench renewables                            solvers, fan-out, latency of the detectors
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from demos.renewables.config import RenewablesConfig
 from shared.demo import Demo
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Result
+
+BENCHES = ("dispatch", "faults")
 
 
 def run(config: RenewablesConfig, run: Run) -> Result:
@@ -29,6 +33,16 @@ def run(config: RenewablesConfig, run: Run) -> Result:
     return combined(chapters)
 
 
+def bench(config: RenewablesConfig, run: Run) -> Result:
+    """Solvers and fan-out of the dispatch, single updates of the fault detectors; whatever the chapters asked for."""
+    from demos.renewables.evaluate import side_by_side
+
+    names = [name for name in config.chapters if name in BENCHES]
+    if not names:
+        raise UserError(f"trendlab bench renewables: chapters must hold {' or '.join(BENCHES)}")
+    return side_by_side([import_module(f"demos.renewables.{name}.bench").measure(config, run) for name in names])
+
+
 DEMO = Demo(
     slug="renewables",
     title="Renewables: forecast, dispatch, faults",
@@ -36,5 +50,6 @@ DEMO = Demo(
     question="How much will the sun and the wind give, what should storage do about it, and which plant is failing?",
     config=RenewablesConfig,
     run=run,
+    bench=bench,
     extra="renewables",
 )

@@ -19,3 +19,16 @@ def combined(chapters: list[Chapter]) -> Result:
         weights=[weights for chapter in chapters for weights in chapter.weights],
         notes=[note for chapter in chapters for note in chapter.notes],
     )
+
+
+def side_by_side(results: list[Result]) -> Result:
+    """One result of several, part by part in their order; data named twice are kept once."""
+    data = {used.name: used for result in results for used in result.data}
+    return Result(
+        headlines=[headline for result in results for headline in result.headlines],
+        metrics=[metric for result in results for metric in result.metrics],
+        tables=[table for result in results for table in result.tables],
+        figures=[figure for result in results for figure in result.figures],
+        data=list(data.values()),
+        notes=[note for result in results for note in result.notes],
+    )

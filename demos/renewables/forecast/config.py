@@ -87,7 +87,7 @@ class DayAheadConfig(Section):
     train_days: int | None = Field(
         None, ge=60, le=2000, description="train on the last n days before a task, 60 to 2000; null = on all"
     )
-    normal_rounds: int = Field(300, ge=1, le=10000, description="boosting rounds of NGBoost, 1 to 10000")
+    normal_rounds: int = Field(100, ge=1, le=10000, description="boosting rounds of NGBoost, 1 to 10000")
     network: NetworkConfig = Field(NetworkConfig(), description="the torch model")
     trees: TreesConfig = Field(TreesConfig(), description="LightGBM")
 
