@@ -18,6 +18,7 @@ run. Wind and inflow are in the same file and are moved with it; they show no si
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from demos.renewables.data import simbench, used
 from demos.renewables.dispatch.config import FleetConfig
 from shared.errors import UserError
+from shared.names import did_you_mean
 from shared.result import DataUse
 
 COLUMNS = ("pv_mw", "wind_mw", "load_mw", "inflow_mw")
@@ -127,10 +129,13 @@ def _simbench(fleet: FleetConfig) -> Composite:
 
 
 def _own(path: Path, fleet: FleetConfig) -> Composite:
-    table = _read(path)
+    table = _read(path.expanduser())
     missing = [name for name in ("time", *COLUMNS) if name not in table.columns]
     if missing:
-        raise UserError(f"{path}: lacks column {missing[0]!r}; needed: time, {', '.join(COLUMNS)}")
+        near = did_you_mean(missing[0], [str(column) for column in table.columns])
+        raise UserError(f"{path}: lacks column {missing[0]!r}; needed: time, {', '.join(COLUMNS)}{near}")
+    if table.empty:
+        raise UserError(f"{path}: no rows")
     starts = _starts(path, table["time"])
     values = np.column_stack([_numbers(path, table[name]) for name in COLUMNS])
     _check_units(path, values, fleet)
@@ -140,7 +145,8 @@ def _own(path: Path, fleet: FleetConfig) -> Composite:
         raise UserError(f"{path}: holds no full UTC day of {STEPS} quarter hours")
     kept = values[whole[0] : whole[0] + days * STEPS].reshape(days, STEPS, len(COLUMNS))
     note = f"Profiles of the user's own file {path.name}, {days} full UTC days; prices are assumed."
-    use = DataUse(name=path.name, version="user's own", sha256="", licence="user's own", rows=len(table))
+    digest = hashlib.sha256(path.expanduser().read_bytes()).hexdigest()
+    use = DataUse(name=path.name, version="user's own", sha256=digest, licence="user's own", rows=len(table))
     return Composite(kept, starts[whole[0]], [use], [note], own=True)
 
 

@@ -165,3 +165,14 @@ class DispatchConfig(Section):
         if self.forecast.scenarios > self.forecast.templates:
             raise ValueError("dispatch.forecast.scenarios must be at most dispatch.forecast.templates")
         return self
+
+    @model_validator(mode="after")
+    def _load_is_lost_last(self) -> DispatchConfig:
+        """A model would else shed load for money, which the settlement of real time does not offer."""
+        premium = max([self.market.short_premium, *(short for short, _ in self.evaluation.spreads)])
+        if self.market.lost_load <= self.market.cap + premium:
+            raise ValueError(
+                "dispatch.market.lost_load must be above cap plus the largest short_premium, those of"
+                f" dispatch.evaluation.spreads included ({self.market.cap + premium:g})"
+            )
+        return self

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from demos.renewables.dispatch.composite import STEPS, Composite
 from demos.renewables.dispatch.config import DispatchConfig
-from demos.renewables.dispatch.forecast import Issues, make_issues
+from demos.renewables.dispatch.forecast import Issues, first_issue, make_issues
 from demos.renewables.dispatch.problem import Prices, Problem, make_prices, make_problem
 from demos.renewables.dispatch.scenarios import (
     Scenarios,
@@ -26,6 +26,7 @@ from demos.renewables.dispatch.scenarios import (
 from shared.errors import UserError
 
 Array = NDArray[np.float64]
+MIN_ERRORS = 20  # [days] of past errors under which scenarios would be guesses
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,15 @@ def calendar(first: date, last: date, step: int) -> list[date]:
 
 def make_inputs(composite: Composite, config: DispatchConfig, wanted: Iterable[date]) -> list[DayInputs]:
     """The records of the days wanted. Raises UserError for a day outside the profiles or with too little past."""
-    issues = make_issues(composite.values, config.forecast)
     numbers = [composite.number(day) for day in wanted]
-    earliest = max(config.forecast.burn_in, issues.first + MIN_ERRORS)
+    earliest = max(config.forecast.burn_in, first_issue(config.forecast) + MIN_ERRORS)
     for day in numbers:
         if day < earliest:
             raise UserError(
                 f"dispatch.days: {composite.day(day):%Y-%m-%d} has too little past; the earliest day of these profiles"
                 f" is {composite.day(earliest):%Y-%m-%d} (dispatch.forecast.burn_in={config.forecast.burn_in})"
             )
+    issues = make_issues(composite.values, config.forecast)
     updates = fit_updates(issues, numbers)
     return [_inputs(composite, issues, updates[day], config, day) for day in numbers]
 
@@ -93,6 +94,3 @@ def _inputs(composite: Composite, issues: Issues, update: Update, config: Dispat
         actual=composite.values[day - 1 : day + 1].reshape(2 * STEPS, -1)[issues.gate :],
         config=config,
     )
-
-
-MIN_ERRORS = 20  # [days] of past errors under which scenarios would be guesses

@@ -48,8 +48,13 @@ class Issues:
         return np.asarray(self.actual[days] - self.day_ahead[days, -STEPS:])
 
 
+def first_issue(config: DispatchForecastConfig) -> int:
+    """The number of the first day that can be forecast at all, from 0."""
+    return max(4 * WEEK, config.climatology_days) + 2 + MIN_TRAINING
+
+
 def make_issues(actual: Array, config: DispatchForecastConfig) -> Issues:
-    """Forecasts of every day with `burn_in` days of past. actual: (days, 96, 4) [MW]."""
+    """Forecasts of every day from `first_issue` on. actual: (days, 96, 4) [MW]."""
     gate = config.gate * 4
     rows = 2 * STEPS - gate
     days = len(actual)
@@ -58,7 +63,7 @@ def make_issues(actual: Array, config: DispatchForecastConfig) -> Issues:
     target = np.full((days, rows, flat.shape[1]), np.nan)
     for day in range(1, days):
         target[day] = flat[(day - 1) * STEPS + gate : (day + 1) * STEPS]
-    first = max(4 * WEEK, config.climatology_days) + 2
+    first = first_issue(config) - MIN_TRAINING
     forecast = np.full_like(target, np.nan)
     for variable, features in enumerate(names):
         forecast[:, :, variable] = _regressed(features, target[:, :, variable], first, config)
@@ -66,7 +71,7 @@ def make_issues(actual: Array, config: DispatchForecastConfig) -> Issues:
     forecast = np.maximum(forecast, 0.0)
     forecast[:, :, PV] = np.minimum(forecast[:, :, PV], envelope)
     persistence = np.stack([_latest_same_time(flat[:, v], days, gate) for v in range(flat.shape[1])], axis=2)
-    return Issues(actual, forecast, persistence, envelope, gate, first + MIN_TRAINING)
+    return Issues(actual, forecast, persistence, envelope, gate, first_issue(config))
 
 
 def _latest_same_time(series: Array, days: int, gate: int) -> Array:

@@ -18,6 +18,8 @@ from shared.result import Interval
 from shared.seed import generator
 
 Array = NDArray[np.float64]
+RESAMPLES = 4000
+NOTHING = 0.01  # [EUR] sums up to this are solvers' rounding
 
 
 def costs(results: Sequence[DayResult], policy: str) -> Array:
@@ -43,21 +45,24 @@ def mean_with_interval(values: Array, block: int, seed: int) -> tuple[float, Int
 
 
 def ratio_with_interval(above: Array, below: Array, block: int, seed: int) -> tuple[float, Interval | None]:
-    """sum(above) / sum(below) of (days,) each and its interval; None with a single day."""
-    ratio = float(above.sum() / below.sum())
-    if len(above) < 2:
+    """sum(above) / sum(below) of (days,) each and its interval; None with a single day.
+
+    A share of nothing, or of less than nothing (a fleet that earns instead of paying), is NaN, and an interval in whose
+    resamples that happens is None.
+    """
+    both = np.column_stack([above, below])
+    ratio = _quotient(both)
+    if len(above) < 2 or np.isnan(ratio):
         return ratio, None
-    sums = block_sums(np.column_stack([above, below]), block)
     size = max(1, min(block, len(above) // 2))
-    found = bootstrap(sums, _quotient, seed=seed, resamples=RESAMPLES, unit=f"blocks of {size} days")
-    return ratio, found
-
-
-RESAMPLES = 4000
+    unit = f"blocks of {size} days"
+    found = bootstrap(block_sums(both, block), _quotient, seed=seed, resamples=RESAMPLES, unit=unit)
+    return ratio, found if np.isfinite([found.low, found.high]).all() else None
 
 
 def _quotient(rows: Array) -> float:
-    return float(rows[:, 0].sum() / rows[:, 1].sum())
+    above, below = rows.sum(axis=0)
+    return float(above / below) if below > NOTHING else float("nan")
 
 
 def forecast_errors(inputs: Sequence[DayInputs]) -> dict[str, Array]:

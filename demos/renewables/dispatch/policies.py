@@ -41,6 +41,8 @@ BATTERY_CERTAIN = "stochastic plan, MPC of the battery alone"
 BATTERY_MPC = "stochastic plan, MPC of the battery alone on three scenarios"
 BATTERY_RUNNING = "stochastic plan, MPC of the battery alone, tracking the running quarter hour"
 BATTERY_HINDSIGHT = "stochastic plan, hindsight recourse of the battery alone"
+BATTERY_IDLE = "stochastic plan, battery idle"
+BATTERY_RULE = "stochastic plan, battery against the last deviation"
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,16 @@ def hedged(inputs: DayInputs, level: float) -> Array:
 
 
 def by_rules(inputs: DayInputs) -> tuple[Array, Array]:
-    """(24,) position and (96,) turbine [MW] without any model: what was measured last, and water in the dearest
-    hours."""
-    fleet = inputs.config.fleet
+    """(24,) position and (96,) turbine [MW] without any model: what was measured last, and water in the hours that are
+    dearer than its value at midnight, the dearest first."""
+    fleet, market = inputs.config.fleet, inputs.config.market
     hours = hourly(inputs.persistence)
-    water = hours[:, INFLOW].sum()
-    hydro, dearest = np.zeros(24), np.argsort(-inputs.prices.day_ahead, kind="stable")
-    for hour in dearest:
-        hydro[hour] = min(fleet.hydro, water)
-        water -= hydro[hour]
+    water = fleet.reservoir_start * fleet.reservoir + hours[:, INFLOW].sum()
+    hydro, price = np.zeros(24), inputs.prices.day_ahead
+    for hour in np.argsort(-price, kind="stable"):
+        if price[hour] > market.water_value:
+            hydro[hour] = min(fleet.hydro, water)
+            water -= hydro[hour]
     position = np.clip(net_generation(hours) + hydro, -fleet.import_limit, fleet.export_limit)
     return np.asarray(position), np.repeat(hydro, STEPS // 24)
 
@@ -138,7 +141,7 @@ def play_day(job: tuple[DayInputs, float]) -> DayResult:
     twin = Twin(inputs.problem(inputs.few.values, inputs.few.weights)).solve()
     sold = truth.with_position(plan.position)
     followed = settle(sold, follow(planned_operation(inputs, plan.position)))
-    # Battery alone: the turbine does what it does when the plan is followed, in all three.
+    # Battery alone: the turbine does what it does when the plan is followed, in all of them.
     hydro = followed.hydro[0]
     rules, turbine = by_rules(inputs)
     positions = {
@@ -160,6 +163,8 @@ def play_day(job: tuple[DayInputs, float]) -> DayResult:
         BATTERY_MPC: (sold, run_mpc(inputs, sold, hydro, points=THREE)),
         BATTERY_RUNNING: (sold, run_mpc(inputs, sold, hydro, tracking=True)),
         BATTERY_HINDSIGHT: (sold, hindsight(sold, hydro)),
+        BATTERY_IDLE: (sold, settle(sold, follow(idle(followed)))),
+        BATTERY_RULE: (sold, settle(sold, counter(sold, hydro))),
         PERFECT: (truth, solve(truth, inputs.config.solver)[0]),
     }
     return DayResult(
@@ -171,6 +176,11 @@ def play_day(job: tuple[DayInputs, float]) -> DayResult:
         schedule=played[STOCHASTIC][1],
         inputs=inputs,
     )
+
+
+def idle(schedule: Schedule) -> Schedule:
+    """The same with a battery that does nothing."""
+    return replace(schedule, charge=np.zeros_like(schedule.charge), discharge=np.zeros_like(schedule.discharge))
 
 
 def outcome(problem: Problem, schedule: Schedule) -> Outcome:

@@ -126,7 +126,9 @@ class Update:
         past = now - 1 - np.array(MEMORY)
         # A cloud takes its share of whatever the sun then gives, so PV errors are taken relative to the envelope.
         scale = _scales(envelope, day_ahead.shape[1])
-        errors = np.divide(seen - day_ahead[:now], scale[:now], out=np.zeros_like(seen), where=scale[:now] > 0)[past]
+        errors = np.divide(seen - day_ahead[:now], scale[:now], out=np.zeros_like(seen), where=scale[:now] > 0)
+        # A late gate leaves fewer quarter hours than the memory reaches back: what was not forecast has no error.
+        errors = np.where(past[:, None] >= 0, errors[np.maximum(past, 0)], 0.0)
         change = np.einsum("lvm,mv->lv", self.slopes[: len(rest)], errors) * scale[now:]
         updated = np.maximum(rest + change, 0.0)
         updated[:, PV] = np.minimum(updated[:, PV], np.maximum(envelope[now:], rest[:, PV]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -44,7 +45,10 @@ ACTION: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm. Times: s since 1970 UTC. value and expected in `unit`; ratio is value / expected, None at 0."""
+    """One alarm. Times: s since 1970 UTC. value and expected in `unit`, NaN where there is none.
+
+    ratio is value / expected, None at 0 and where either is missing.
+    """
 
     system: str
     channel: str
@@ -63,16 +67,22 @@ class Alarm:
 
     def record(self) -> dict[str, object]:
         """The documented JSON object: the fields, the ratio, ISO times, severity and what to do."""
-        ratio = self.value / self.expected if self.expected else None
-        fields = {**asdict(self), "first_seen": iso(self.first_seen), "raised": iso(self.raised)}
-        for name in ("value", "expected"):
-            fields[name] = round(float(fields[name]), 3)
+        ratio = self.value / self.expected if self.expected else math.nan
         return {
-            **fields,
-            "ratio": None if ratio is None else round(ratio, 4),
+            **asdict(self),
+            "first_seen": iso(self.first_seen),
+            "raised": iso(self.raised),
+            "value": _rounded(self.value, 3),
+            "expected": _rounded(self.expected, 3),
+            "ratio": _rounded(ratio, 4),
             "severity": self.severity,
             "action": ACTION[self.kind],
         }
+
+
+def _rounded(number: float, digits: int) -> float | None:
+    """None for what JSON has no number for."""
+    return round(float(number), digits) if math.isfinite(number) else None
 
 
 def iso(seconds: float) -> str:

@@ -146,6 +146,8 @@ def headlines(outcomes: Outcomes, peers: Mapping[str, list[Peer]], counts: Seque
     found = []
     for plant, rivals in peers.items():
         kinds = [kind for (where, kind, method) in outcomes if where == plant and method == OURS]
+        if not kinds:
+            continue  # nowhere could a fault be injected where it would show
         mean = {
             method: float(np.mean([noticed(outcomes[(plant, kind, method)]) for kind in kinds]))
             for method in (OURS, *(rival.name for rival in rivals))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from demos.renewables.faults.alarm import DATA_KINDS, Alarm
+from demos.renewables.faults.alarm import ACTION, DATA_KINDS, Alarm
+from shared.errors import UserError
 from shared.yaml12 import read_mapping
 
 FILE = Path(__file__).with_name("events.yaml")
 HOUR = 3600.0
+KEYS = ("source", "channel", "start", "end", "kind", "why")
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,32 @@ class Event:
 
 
 def read_events(file: Path = FILE) -> list[Event]:
-    """All events of a list in the form of events.yaml."""
-    return [
-        Event(
-            source=row["source"],
-            channel=row["channel"],
-            start=_seconds(row["start"]),
-            end=_seconds(row["end"]),
-            kind=row["kind"],
-            why=row["why"],
-        )
-        for row in read_mapping(file)["events"]
-    ]
+    """All events of a list in the form of events.yaml. Raises UserError with the number of the event."""
+    rows = read_mapping(file).get("events")
+    if not isinstance(rows, list):
+        raise UserError(f"{file}: needs a list `events`, each with {', '.join(KEYS)}")
+    return [_event(f"{file}: event {number}", row) for number, row in enumerate(rows, 1)]
 
 
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+def _event(where: str, row: object) -> Event:
+    if not isinstance(row, dict) or set(row) != set(KEYS):
+        raise UserError(f"{where}: must have {', '.join(KEYS)}, and nothing else")
+    if row["kind"] not in ACTION:
+        raise UserError(f"{where}: kind {row['kind']!r} is none of {', '.join(sorted(ACTION))}")
+    start, end = (_seconds(where, key, row[key]) for key in ("start", "end"))
+    if start >= end:
+        raise UserError(f"{where}: ends before it starts")
+    return Event(str(row["source"]), str(row["channel"]), start, end, str(row["kind"]), str(row["why"]))
+
+
+def _seconds(where: str, key: str, text: object) -> float:
+    try:
+        time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise UserError(f'{where}: {key} {str(text)!r} must be a time with its offset, like "2013-06-01T12:00Z"')
+    return time.timestamp()
 
 
 def cause(alarm: Alarm, events: Sequence[Event], after: float = 2 * HOUR) -> Event | None:

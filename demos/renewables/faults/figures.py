@@ -88,7 +88,7 @@ def _pv_real(axes: Axes, plant: PvPlant, prepared: Prepared) -> None:
     own = [event for event in prepared.events if event.source == record.system]
     starts = np.arange(record.seconds[0], record.seconds[-1] - 12 * DAY, DAY)
     busy = [sum(max(0.0, min(e.end, at + 12 * DAY) - max(e.start, at)) for e in own) for at in starts]
-    # The last of equals, with a few quiet days before the event.
+    # Three days later: the event is still whole, and healthy days follow it.
     best = float(starts[int(np.argmax(busy))]) + 3 * DAY
     shown = slice(*np.searchsorted(record.seconds, [best, best + 12 * DAY]))
     _lines(axes, record.seconds[shown], record.power[shown] / 1000, record.expected[shown] / 1000, "power [kW]")

@@ -86,7 +86,7 @@ class MastDetector:
     ) -> None:
         if self.latch.fires((kind, name), at):
             unit = {"Spd": "m/s", "Dir": "deg", "T2m": "degC", "P2m": "hPa"}[name[:3]]
-            usual = usual if name.startswith("Spd") else 0.0
+            usual = usual if name.startswith("Spd") else math.nan
             alarms.append(Alarm(self.system, name, kind, since, at, value, usual, unit, seen))
 
     def _stuck(self, name: str, seconds: float, value: float, usual: float, alarms: list[Alarm]) -> None:
@@ -125,5 +125,6 @@ class MastDetector:
         state.armed = state.armed or abs(state.level) < 0.4 * config.drift
         if state.armed and abs(state.level) > config.drift:
             state.armed = False
-            text = f"reads {100 * (math.exp(state.level) - 1):+.1f} % against {twin}; either of the two may be wrong"
-            alarms.append(Alarm(self.system, name, "drift", state.since, seconds, value, usual, "m/s", text))
+            far = math.exp(state.level)
+            text = f"reads {100 * (far - 1):+.1f} % against {twin}; either of the two may be wrong"
+            alarms.append(Alarm(self.system, name, "drift", state.since, seconds, far, 1.0, f"of {twin}", text))

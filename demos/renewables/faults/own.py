@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from demos.renewables.faults.streams import seconds_of
@@ -34,7 +35,7 @@ def own_pv(path: Path, minutes: float) -> tuple[pd.DataFrame, DataUse]:
     _refuse(path, table, "time", index.duplicated(), "is the same time as an earlier row")
     stream = table[list(PV_COLUMNS)].set_axis(index).sort_index()
     stream.insert(0, "seconds", seconds_of(pd.DatetimeIndex(stream.index)))
-    _on_grid(path, stream, minutes)
+    _on_grid(path, stream, minutes, index.min())
     return stream, _use(path, len(stream))
 
 
@@ -59,7 +60,7 @@ def own_farm(path: Path, minutes: float) -> tuple[dict[str, pd.DataFrame], DataU
         here = (table.turbine.astype(str) == name).to_numpy()
         one = table.loc[here, list(WIND_COLUMNS)].set_axis(index[here]).sort_index()
         one.insert(0, "seconds", seconds_of(pd.DatetimeIndex(one.index)))
-        _on_grid(path, one, minutes)
+        _on_grid(path, one, minutes, index.min())
         one = one.reindex(grid)
         one["seconds"] = seconds_of(grid)
         farm[name] = one
@@ -99,11 +100,15 @@ def _numbers(path: Path, table: pd.DataFrame, name: str, low: float, high: float
     return numbers.astype(float)
 
 
-def _on_grid(path: Path, stream: pd.DataFrame, minutes: float) -> None:
-    off = (stream.seconds - stream.seconds.iloc[0]) % (60 * minutes) != 0
+def _on_grid(path: Path, stream: pd.DataFrame, minutes: float, start: pd.Timestamp) -> None:
+    """start: the time of the table's earliest row; all rows, those of every turbine, lie on one grid from it on."""
+    off = np.asarray((stream.index - start) % pd.Timedelta(minutes=minutes) != pd.Timedelta(0))
     if off.any():
-        at = stream.index[int(off.to_numpy().argmax())]
-        raise UserError(f"{path}: column 'time': {at.isoformat()} is off the {minutes:g}-minute grid of the first row")
+        at = stream.index[int(off.argmax())]
+        raise UserError(
+            f"{path}: column 'time': {at.isoformat()} is off the {minutes:g}-minute grid of the earliest row,"
+            f" {start.isoformat()}"
+        )
 
 
 def _refuse(path: Path, table: pd.DataFrame, column: str, wrong: pd.Series, rule: str) -> None:

@@ -68,13 +68,15 @@ def _by_day(record: PvRecord | TurbineRecord, quality: Any, window: int) -> NDAr
 
 
 def _clipped(record: PvRecord | TurbineRecord, slope_max: float) -> NDArray[np.bool_]:
-    power = _series(record)
-    index = pd.date_range(power.index[0].floor("15min"), periods=len(power), freq="15min")
-    power = pd.Series(power.to_numpy(), index=index)
+    assert isinstance(record, PvRecord)
+    step = pd.Timedelta(minutes=record.minutes)
+    index = _local(record)[0].floor(step) + pd.to_timedelta(record.seconds - record.seconds[0], unit="s")
+    # Rows that are missing are gaps, else all that follows would be at another time of day.
+    power = pd.Series(record.power, index=index).asfreq(step)
     with warnings.catch_warnings():
         # Its own pandas calls warn about what newer pandas will do.
         warnings.simplefilter("ignore")
-        flags = clipping.geometric(power, slope_max=slope_max, freq="15min")
+        flags = clipping.geometric(power, slope_max=slope_max, freq=f"{record.minutes:g}min")
     return np.asarray(flags.reindex(index, fill_value=False).to_numpy(bool) & _day(record))
 
 

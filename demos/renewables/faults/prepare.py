@@ -15,6 +15,7 @@ from demos.renewables.faults.config import FaultsConfig
 from demos.renewables.faults.events import Event, read_events
 from demos.renewables.faults.mast_detector import MastDetector, speed_ratios
 from demos.renewables.faults.own import own_farm, own_pv
+from demos.renewables.faults.own_checks import check_farm, check_pv
 from demos.renewables.faults.pv import PvSite
 from demos.renewables.faults.pv_fit import fit_site
 from demos.renewables.faults.replay import (
@@ -82,12 +83,14 @@ def prepare(config: FaultsConfig) -> Prepared:
     pv, farm = None, None
     if config.data.pv is not None:
         stream, use = own_pv(config.data.pv, config.pv.minutes)
+        check_pv(config.data.pv, stream, config.pv)
         pv = pv_plant(stream, config, config.data.pv.stem)
         data.append(use)
     elif not own:
         pv = pv_plant(mended_system_50(), config, "system_50")
     if config.data.wind is not None:
         tables, use = own_farm(config.data.wind, config.wind.minutes)
+        check_farm(config.data.wind, tables, config.wind)
         farm = wind_farm(tables, config)
         data.append(use)
     elif not own:
@@ -164,6 +167,18 @@ def held_out_days(start: date, end: float) -> list[float]:
     while not found or pd.Timestamp(day, tz="UTC").timestamp() + 86400.0 < end:
         found.append(pd.Timestamp(day, tz="UTC").timestamp())
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return found
+
+
+def replayed_from(prepared: Prepared) -> dict[str, float]:
+    """By source, when the replay of its training part begins [s since 1970 UTC]."""
+    found: dict[str, float] = {}
+    if prepared.pv is not None:
+        found[prepared.pv.training.system] = float(prepared.pv.training.seconds[0])
+    if prepared.farm is not None:
+        found |= {name: float(record.seconds[0]) for name, record in prepared.farm.training.items()}
+    if prepared.mast is not None:
+        found["mast"] = float(prepared.mast.table.seconds.iloc[0])
     return found
 
 

@@ -52,8 +52,10 @@ class PvDetector:
     def update(self, sample: PvSample) -> list[Alarm]:
         """Judge one sample and return the alarms that it raises, mostly none. Never raises for a bad value."""
         alarms: list[Alarm] = []
-        judged, unbroken = self.intake.admit(sample.seconds, sample.power, alarms)
-        if not judged or not math.isfinite(sample.ghi):
+        # Without irradiance nothing can be judged either, and a feed that has died must not pass for a healthy plant.
+        usable = sample.power if math.isfinite(sample.ghi) else math.nan
+        judged, unbroken = self.intake.admit(sample.seconds, usable, alarms)
+        if not judged:
             self._forget()
             return alarms
         temp_air = sample.temp_air if math.isfinite(sample.temp_air) else 20.0
@@ -71,7 +73,7 @@ class PvDetector:
         if now.power >= self.config.least_expected * self.site.nameplate:
             self._trip(sample, now.power, alarms)
             self._snow(sample, now.power, alarms)
-            self._stuck(sample, alarms)
+            self._stuck(sample, now.power, alarms)
             self._clipping(sample, now.power, alarms)
             if now.clear_index >= self.config.clear_index and now.elevation >= self.config.least_elevation:
                 self._string(sample, now.power, now.clear_index, alarms)
@@ -151,7 +153,7 @@ class PvDetector:
     def _cold(self, at: float) -> bool:
         return at - self.cold_at < 3600.0 * self.config.cold_hours
 
-    def _stuck(self, sample: PvSample, alarms: list[Alarm]) -> None:
+    def _stuck(self, sample: PvSample, usual: float, alarms: list[Alarm]) -> None:
         power = sample.power
         alike = abs(power - self.previous) <= self.config.stuck_tolerance * power
         if not alike or power < self.config.dead_power * self.site.nameplate:
@@ -160,7 +162,7 @@ class PvDetector:
         self.repeats += 1
         if self.repeats >= self.config.stuck_repeats:
             text = f"the same value {self.repeats + 1} times in a row by day"
-            self._alarm(alarms, "stuck", self.repeat_since, sample.seconds, power, power, text)
+            self._alarm(alarms, "stuck", self.repeat_since, sample.seconds, power, usual, text)
 
     def _clipping(self, sample: PvSample, usual: float, alarms: list[Alarm]) -> None:
         power, config = sample.power, self.config

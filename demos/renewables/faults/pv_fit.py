@@ -21,12 +21,14 @@ from demos.renewables.faults.pv import (
     haurwitz,
     sun,
 )
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.renewables.faults.config import PvConfig
 
+LEAST_CLEAR = 50  # samples under a clear sky, without which tilt and azimuth are guesses
 PRIOR = 8.0  # clear samples that a cell of the table needs before its own median counts half
 
 
@@ -35,17 +37,27 @@ def fit_site(stream: pd.DataFrame, config: PvConfig) -> PvSite:
 
     stream: columns seconds (start of the interval, s since 1970 UTC), power [W], ghi [W/m2], temp_air [deg C]; NaN is
     left out. Tilt, azimuth and power at standard conditions by robust least squares on clear samples, with pvlib.
+    Raises UserError when there are too few samples under a clear sky.
     """
     data = stream.dropna()
+    if data.empty:
+        raise UserError("faults.split.pv_from: no row before it has power, ghi and temp_air all there")
     middle = data.seconds.to_numpy() + 30.0 * config.minutes
     position = np.array([sun(at, config.latitude, config.longitude) for at in middle])
     elevation, azimuth = position[:, 0], position[:, 1]
     clear_sky = np.array([haurwitz(float(value)) for value in np.sin(np.radians(elevation))])
     power, ghi = data.power.to_numpy(), data.ghi.to_numpy()
     up = elevation > 12
+    if not up.any():
+        raise UserError("faults.split.pv_from: the sun never rises above 12 degrees in the rows before it")
     month = (middle / 86400.0 % 365.2425 / 30.4369).astype(int)
     scale = _clear_scale(ghi[up] / clear_sky[up], month[up])
     clear = up & (ghi / np.maximum(scale[month] * clear_sky, 1) > 0.93) & (power > 0.02 * config.nameplate)
+    if clear.sum() < LEAST_CLEAR:
+        raise UserError(
+            f"faults.split.pv_from: {int(clear.sum())} samples under a clear sky before it; at least {LEAST_CLEAR} are"
+            " needed to learn the system's tilt and azimuth"
+        )
     used = pd.DataFrame(
         {"elevation": elevation, "azimuth": azimuth, "ghi": ghi, "temp_air": data.temp_air.to_numpy(), "power": power},
         index=pd.to_datetime(middle, unit="s", utc=True),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from demos.renewables.data import haute_borne, met_mast, system_50
+from demos.renewables.site import system_50 as site_system_50
 
 QUARTER = 900.0
 TURBINES = ("R80711", "R80721", "R80736", "R80790")
@@ -23,16 +24,12 @@ def seconds_of(index: pd.DatetimeIndex) -> np.ndarray:
 def mended_system_50() -> pd.DataFrame:
     """System 50 with its clock mended: columns seconds, power [W], ghi [W/m2], temp_air [deg C]; 15 min, gaps kept.
 
-    The stamps say -07:00 all year, but jump with the local clock on the very days of US daylight saving: read as local
-    time of America/Denver. Dropped: the hour that a switch repeats or skips, at night. Weather: the satellite frames
-    of every 30 min, only those stamped before the interval ends; its winter temperatures are cut off at 0 as published.
+    Clock: see `site.system_50`. Weather: the satellite frames of every 30 min, none later than the end of the interval;
+    its winter temperatures are cut off at 0 as published.
     """
-    power, weather = system_50()
-    local = pd.DatetimeIndex(power.measured_on).tz_localize(None)
-    index = local.tz_localize("America/Denver", ambiguous="NaT", nonexistent="NaT")
-    known = index.notna()
-    table = pd.DataFrame({"power": power.ac_power_2.to_numpy(float)[known]}, index=index[known].tz_convert("UTC"))
-    table["seconds"] = seconds_of(table.index)
+    watts = site_system_50.mended_system_50()[0] * 1000
+    table = pd.DataFrame({"seconds": seconds_of(pd.DatetimeIndex(watts.index)), "power": watts})
+    _, weather = system_50()
     at = seconds_of(pd.DatetimeIndex(weather["index"]).tz_convert("UTC"))
     clear = weather.ghi_clear.to_numpy(float)
     index_of_clearness = np.where(clear > 10, weather.ghi / np.maximum(clear, 10), 1.0)

@@ -76,7 +76,8 @@ class Latch:
         """Whether to raise now. To be called whenever the condition holds."""
         before = self.last.get(key, -math.inf)
         self.last[key] = at
-        return at - before > self.rearm
+        # A clock that was set back says nothing about how long the condition was away.
+        return not 0 <= at - before <= self.rearm
 
     def release(self, key: tuple[str, str]) -> None:
         """The condition is over for certain: the next one is a new one."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from shared.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 SECTORS = 12
 BIN = 0.5
+LEAST_BINS = 10  # of wind speed [m/s] in a power curve
 HEIGHT_PRESSURE = 96_500.0  # Pa at 411 m in the standard atmosphere
 R_DRY = 287.05
 
@@ -78,7 +81,12 @@ def _fit(name: str, table: pd.DataFrame, others: NDArray[np.float64], rated: flo
     # Stops would pull the curve down: the upper part of each bin is the running turbine.
     running = np.isfinite(speed) & np.isfinite(power) & ((power > 0.01 * rated) | (speed < 3.5))
     bins = np.round(speed[running] / BIN).astype(int)
-    numbers = [number for number in range(int(bins.max()) + 1) if (bins == number).sum() >= 20]
+    numbers = [number for number in range(int(bins.max(initial=0)) + 1) if (bins == number).sum() >= 20]
+    if len(numbers) < LEAST_BINS:
+        raise UserError(
+            f"faults.split.wind_from: turbine {name} ran in too few winds before it to learn its power curve"
+            f" ({len(numbers)} bins of {BIN:g} m/s with 20 samples or more; at least {LEAST_BINS} are needed)"
+        )
     speeds = tuple(number * BIN for number in numbers)
     medians = [float(np.median(power[running][bins == number])) for number in numbers]
     powers = tuple(np.maximum.accumulate(np.maximum(medians, 0.0)).tolist())

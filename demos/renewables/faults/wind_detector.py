@@ -101,11 +101,11 @@ class TurbineDetector:
         usual: float,
         seen: str,
     ) -> None:
+        """usual: what was expected of the channel, NaN where nothing says it."""
         at = sample.seconds
         if not self.latch.fires((kind, channel), at):
             return
         value = float(getattr(sample, channel))
-        usual = usual if math.isfinite(usual) else 0.0
         alarms.append(Alarm(self.model.name, channel, kind, since, at, value, usual, UNITS[channel], seen))
 
     def _ranges(self, sample: TurbineSample, alarms: list[Alarm]) -> bool:
@@ -116,7 +116,7 @@ class TurbineDetector:
             if math.isfinite(value) and not low * size <= value <= high * size:
                 kind: Kind = "units" if channel == "power" and value > 20 * size else "out_of_range"
                 text = f"{value:.1f} {UNITS[channel]} is not between {low * size:.0f} and {high * size:.0f}"
-                self._alarm(alarms, kind, channel, sample.seconds, sample, 0.0, text)
+                self._alarm(alarms, kind, channel, sample.seconds, sample, math.nan, text)
                 fine = fine and channel != "power"
         return fine
 
@@ -159,7 +159,7 @@ class TurbineDetector:
         self, sample: TurbineSample, by_neighbours: float, speed: float, air: float, alarms: list[Alarm]
     ) -> None:
         rated = self.model.rated
-        references = {"power": by_neighbours, "wind_speed": speed, "temp_air": air, "wind_direction": speed}
+        references = {"power": by_neighbours, "wind_speed": speed, "temp_air": air, "wind_direction": math.nan}
         for channel, watch in self.stuck.items():
             value = float(getattr(sample, channel))
             resting = {"power": abs(value) < 0.02 * rated, "wind_speed": value < 0.5}
@@ -188,5 +188,8 @@ class TurbineDetector:
         self.armed = self.armed or abs(self.level) < 0.4 * config.drift
         if self.armed and abs(self.level) > config.drift:
             self.armed = False
-            text = f"reads {100 * (math.exp(self.level) - 1):+.1f} % against its neighbours"
-            self._alarm(alarms, "drift", "wind_speed", self.level_since, sample, usual_speed, text)
+            ratio, at = math.exp(self.level), sample.seconds
+            text = f"reads {100 * (ratio - 1):+.1f} % against its neighbours"
+            if self.latch.fires(("drift", "wind_speed"), at):
+                name, unit = self.model.name, "of its neighbours"
+                alarms.append(Alarm(name, "wind_speed", "drift", self.level_since, at, ratio, 1.0, unit, text))

@@ -45,4 +45,18 @@ def run_day_ahead(config: RenewablesConfig, run: Run) -> Chapter:
     )
 
 
-PARTS = {"day_ahead": run_day_ahead}
+def run_intraday(config: RenewablesConfig, run: Run) -> Chapter:
+    """PV, minutes to hours ahead."""
+    from demos.renewables.forecast import intraday
+
+    return intraday.run_intraday(config, run)
+
+
+def run_wind(config: RenewablesConfig, run: Run) -> Chapter:
+    """Wind, hours ahead."""
+    from demos.renewables.forecast import wind
+
+    return wind.run_wind(config, run)
+
+
+PARTS = {"day_ahead": run_day_ahead, "intraday": run_intraday, "wind": run_wind}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
-from demos.renewables.forecast.config import NetworkConfig
+from demos.renewables.forecast.models_config import NetworkConfig
 from shared import device as devices
 from shared.seed import generator
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from demos.renewables.forecast.config import TreesConfig
+from demos.renewables.forecast.models_config import TreesConfig
 from shared.evaluation.metrics import uncrossed
 
 

@@ -86,6 +86,7 @@ def test_the_users_own_file_is_taken_as_it_is(tmp_path: Path) -> None:
     path = own_file(tmp_path)
     own = load_composite(path, FleetConfig())
     assert own.own
+    assert len(own.used[0].sha256) == 64
     assert own.values.shape == (3, STEPS, 4)
     assert str(own.first) == "2020-01-01 00:00:00+00:00"
     assert own.values.reshape(-1, 4) == pytest.approx(made_up(4).reshape(-1, 4)[8 : 8 + 3 * STEPS])
@@ -122,6 +123,12 @@ def test_files_that_cannot_be_used_at_all(tmp_path: Path) -> None:
         load_composite(short, FleetConfig())
     short.write_text("time,pv_mw,wind_mw,load_mw\n")
     with pytest.raises(UserError, match="lacks column 'inflow_mw'"):
+        load_composite(short, FleetConfig())
+    short.write_text("time,pv_mw,wind_mw,load_mw,inflow_mw\n")
+    with pytest.raises(UserError, match="no rows"):
+        load_composite(short, FleetConfig())
+    short.write_text("Time,pv_mw,wind_mw,load_mw,inflow_mw\n")
+    with pytest.raises(UserError, match=r"lacks column 'time'.*did you mean \"Time\""):
         load_composite(short, FleetConfig())
     bad = tmp_path / "bad.parquet"
     bad.write_text("not parquet")

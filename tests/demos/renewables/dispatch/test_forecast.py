@@ -165,6 +165,18 @@ def test_without_errors_the_update_changes_nothing_and_a_missed_level_is_carried
         day.update.forecast(day.day_ahead, day.envelope, higher, 11)
 
 
+def test_after_a_late_gate_only_errors_that_there_were_count(day: DayInputs) -> None:
+    """Four rows have ended since a gate at 23:00; the update's memory reaches 16 back."""
+    rows = len(day.day_ahead) - STEPS
+    late, tops = day.day_ahead[rows - 4 :], day.envelope[rows - 4 :]
+    seen = late[:4].copy()
+    seen[3, WIND] += 5.0
+    found = day.update.forecast(late, tops, seen, 0)
+    first = day.update.slopes[:, WIND, 0]
+    assert found[:4, WIND] - late[4:8, WIND] == pytest.approx(5 * first[:4])
+    assert found[:, LOAD] == pytest.approx(late[4:, LOAD])
+
+
 def test_updated_forecasts_are_better_than_those_of_the_day_before(day: DayInputs) -> None:
     rows, ended = len(day.day_ahead) - STEPS, 40
     seen = day.actual[: rows + ended]
@@ -180,6 +192,12 @@ def test_a_day_with_too_little_past_is_refused_with_the_first_possible_one() -> 
     with pytest.raises(UserError, match="2021-01-01 is not in the profiles, 2020-01-01 to 2020-04-09"):
         make_inputs(composite, dispatch_config(), [date(2021, 1, 1)])
     make_inputs(composite, dispatch_config(), [date(2020, 3, 5)])
+
+
+def test_a_file_of_one_day_is_refused_in_one_line() -> None:
+    """Warnings are errors here: nothing may be computed before it is known that there is enough."""
+    with pytest.raises(UserError, match="2020-01-01 has too little past"):
+        make_inputs(composite_of(made_up(1)), dispatch_config(), [date(2020, 1, 1)])
 
 
 def test_the_calendar_takes_every_nth_day() -> None:

@@ -24,7 +24,9 @@ from demos.renewables.dispatch.measures import block_sums, ratio_with_interval, 
 from demos.renewables.dispatch.model import solve
 from demos.renewables.dispatch.policies import (
     BATTERY_HINDSIGHT,
+    BATTERY_IDLE,
     BATTERY_MPC,
+    BATTERY_RULE,
     DETERMINISTIC,
     FOLLOWED,
     HINDSIGHT,
@@ -35,6 +37,7 @@ from demos.renewables.dispatch.policies import (
     by_rules,
     deterministic,
     hedged,
+    idle,
     play_day,
     stochastic,
     try_spread,
@@ -97,12 +100,17 @@ def test_plans_do_not_look_at_the_day(day: DayInputs) -> None:
         assert np.array_equal(plan(day), plan(blind))
 
 
-def test_rules_put_water_into_the_dearest_hours(day: DayInputs) -> None:
-    _, turbine = by_rules(day)
-    hours = turbine.reshape(24, 4)[:, 0]
-    dear = day.prices.day_ahead[hours > 1e-9].min()
-    assert day.prices.day_ahead[hours < 1e-9].max() <= dear
-    assert turbine.sum() / 4 == pytest.approx(day.persistence[:, 3].sum() / 4)
+def test_rules_put_water_into_the_hours_dearer_than_its_value(day: DayInputs) -> None:
+    value, price = day.config.market.water_value, day.prices.day_ahead
+    hours = by_rules(day)[1].reshape(24, 4)[:, 0]
+    assert hours[price <= value].max() == 0
+    assert hours[price > value] == pytest.approx(day.config.fleet.hydro)
+    # With little water, the dearest hours get all of it.
+    fleet = day.config.fleet.model_copy(update={"reservoir_start": 0.0, "hydro": 20.0})
+    dry = replace(day, config=day.config.model_copy(update={"fleet": fleet}))
+    hours = by_rules(dry)[1].reshape(24, 4)[:, 0]
+    assert hours.sum() == pytest.approx(day.persistence[:, 3].sum() / 4)
+    assert price[hours < 1e-9].max() <= price[hours > 1e-9].min()
 
 
 def test_other_spreads_change_costs_only_through_prices(day: DayInputs, played: DayResult) -> None:
@@ -146,6 +154,47 @@ def test_targets_are_met_or_missed_by_what_was_measured(played: DayResult) -> No
     assert not verdicts["every schedule passes the independent verifier"]
 
 
+def test_recourse_is_counted_from_an_idle_battery_too(played: DayResult) -> None:
+    """Following a schedule may cost more than doing nothing, and then flatters whoever is counted from it."""
+    costs = {FOLLOWED: [200.0, 200.0], BATTERY_IDLE: [150.0, 150.0], BATTERY_HINDSIGHT: [100.0, 100.0]}
+    costs |= {BATTERY_MPC: [120.0, 120.0], BATTERY_RULE: [130.0, 130.0]}
+    study = study_of(played, costs)
+    flattering, plain = (target for target in targets(study) if "battery alone" in target.asked)
+    assert (flattering.met, flattering.reached.split(" %")[0]) == (True, "80.0")
+    assert (plain.met, plain.reached.split(" %")[0]) == (False, "60.0")
+    assert "70.0 %" in flattering.note
+    assert "40.0 %" in plain.note
+    rows = {str(row[0]): row for row in recourse_table(study).rows}
+    rule = rows["battery alone, rule without a model: against the last deviation"]
+    assert (str(rule[3])[:4], str(rule[4])[:4]) == ("70.0", "40.0")
+
+
+def test_an_idle_battery_rests_and_leaves_the_turbine(played: DayResult) -> None:
+    found = idle(played.schedule)
+    assert found.charge.max() == found.discharge.max() == 0
+    assert np.array_equal(found.hydro, played.schedule.hydro)
+    assert played.outcomes[BATTERY_IDLE].cycled == 0
+    assert played.outcomes[BATTERY_RULE].cycled > 0
+
+
+def test_a_share_of_nothing_or_of_earnings_is_undefined(played: DayResult) -> None:
+    ratio, interval = ratio_with_interval(np.array([1.0, 2.0]), np.array([0.0, 0.0]), 1, seed=0)
+    assert np.isnan(ratio)
+    assert interval is None
+    assert percent((ratio, interval)).startswith("undefined")
+    # One day costs and one earns: in some resamples there is nothing left to have a share of.
+    ratio, interval = ratio_with_interval(np.array([1.0, 1.0]), np.array([30.0, -10.0]), 1, seed=0)
+    assert (ratio, interval) == (pytest.approx(0.1), None)
+    same = {policy: [100.0, 100.0] for policy in (FOLLOWED, HINDSIGHT, SCENARIO_MPC)}
+    earning = study_of(played, same | {DETERMINISTIC: [-100.0, -200.0], STOCHASTIC: [-150.0, -250.0]})
+    assert len(headlines(earning)) == 1
+    saving, recourse = targets(earning)[:2]
+    assert saving.reached.startswith("undefined")
+    assert recourse.reached.startswith("undefined")
+    assert not saving.met
+    assert not recourse.met
+
+
 def test_headline_and_recourse_are_shares_of_sums(played: DayResult) -> None:
     costs = {STOCHASTIC: [90.0, 290.0], DETERMINISTIC: [100.0, 300.0], FOLLOWED: [120.0, 320.0]}
     costs |= {HINDSIGHT: [60.0, 180.0], SCENARIO_MPC: [80.0, 200.0]}
@@ -187,6 +236,8 @@ def test_coverage_counts_what_lies_inside(day: DayInputs) -> None:
         ({"market": {"floor": -10.0}}, "long_floor <= floor < cap"),
         ({"forecast": {"scenarios": 91}}, "at most dispatch.forecast.templates"),
         ({"fleet": {"wear": 0.0}}, "greater than 0"),
+        ({"market": {"lost_load": 250.0}}, r"lost_load must be above cap plus .* \(300\)"),
+        ({"evaluation": {"spreads": [[3000.0, 15.0]]}}, r"lost_load must be above cap plus .* \(3200\)"),
     ],
 )
 def test_configs_that_make_no_sense_are_refused(sections: dict[str, Any], message: str) -> None:
@@ -249,7 +300,7 @@ def test_the_chapter_from_file_to_targets(small_config: RenewablesConfig, tmp_pa
     assert [table.title.split(":")[0] for table in chapter.tables] == ["Dispatch"] * 5
     assert {figure.file for figure in chapter.figures} == {"dispatch-stack.svg", "dispatch-policies.svg"}
     assert [headline.peer for headline in chapter.headlines] == [DETERMINISTIC, "hindsight recourse"]
-    assert len(chapter.targets) == 6
+    assert len(chapter.targets) == 7
     assert {target.asked: target.met for target in chapter.targets}["PuLP and OR-Tools agree to 1e-6"]
     values = {metric.name: metric.value for metric in chapter.metrics}
     assert values["dispatch: EVPI: stochastic less perfect foresight"] > 0

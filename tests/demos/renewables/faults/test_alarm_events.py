@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,11 @@ import pytest
 from demos.renewables.faults.alarm import ACTION, DATA_KINDS, Alarm, write_lines
 from demos.renewables.faults.events import Event, cause, false_alarms, read_events, touched
 from demos.renewables.faults.streams import MAST_CHANNELS, TURBINES
+from shared.errors import UserError
 
+GOOD = """events:
+  - {source: a, channel: power, start: "2013-01-01T00:00Z", end: "2013-01-02T00:00Z", kind: trip, why: "seen"}
+"""
 ALARM = Alarm("system_50", "power", "trip", 1_345_123_800.0, 1_345_125_600.0, 0.0, 819.4, "W", "no power")
 
 
@@ -29,6 +35,34 @@ def test_a_ratio_without_an_expectation_is_null() -> None:
     record = Alarm("x", "power", "gap", 0.0, 0.0, 3.0, 0.0, "h", "gap").record()
     assert record["ratio"] is None
     assert record["severity"] == "info"
+
+
+def test_what_is_not_known_is_null_and_never_breaks_the_line(tmp_path: Path) -> None:
+    alarm = Alarm("x", "wind_direction", "stuck", 0.0, 0.0, 249.6, math.nan, "deg", "stands still")
+    record = alarm.record()
+    assert (record["value"], record["expected"], record["ratio"]) == (249.6, None, None)
+    assert write_lines([replace(alarm, value=math.nan, expected=3.0)], tmp_path / "alarms.jsonl") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("events: 3", "needs a list `events`"),
+        ("events:\n  - {source: a, start: 1}", "event 1: must have source, channel, start, end, kind, why"),
+        (GOOD.replace("2013-01-02T00:00Z", "tomorrow"), "event 1: end 'tomorrow' must be a time"),
+        (GOOD.replace("2013-01-02T00:00Z", "2013-01-02T00:00"), "must be a time with its offset"),
+        (GOOD.replace("2013-01-02", "2012-01-02"), "event 1: ends before it starts"),
+        (GOOD.replace("trip", "tripped"), "kind 'tripped' is none of clipping, "),
+    ],
+)
+def test_a_list_of_events_is_checked(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "events.yaml"
+    file.write_text(GOOD)
+    assert read_events(file)[0].end - read_events(file)[0].start == 86400
+    file.write_text(text)
+    with pytest.raises(UserError, match=says) as error:
+        read_events(file)
+    assert "\n" not in str(error.value)
 
 
 def test_every_kind_says_what_to_do() -> None:

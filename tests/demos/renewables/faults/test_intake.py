@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
+
 from demos.renewables.faults.alarm import Alarm
 from demos.renewables.faults.config import PvDetectorConfig
 from demos.renewables.faults.intake import GAP_SAMPLES, Intake
@@ -51,6 +53,42 @@ def test_missing_values_are_a_gap_from_the_fourth_on() -> None:
         assert len(alarms) == (at >= GAP_SAMPLES)
     assert intake.admit(900.0 * (GAP_SAMPLES + 3), 1.0, alarms) == (True, False)
     assert len(alarms) == 1
+
+
+@pytest.mark.parametrize("jump", [7.0, -7.0, 450.0])
+def test_a_clock_that_moved_off_the_grid_silences_nothing_for_long(jump: float) -> None:
+    intake, alarms = Intake("x", 15), list[Alarm]()
+    for at in range(10):
+        intake.admit(900.0 * at, 1.0, alarms)
+    verdicts = [intake.admit(900.0 * at + jump, 1.0, alarms) for at in range(10, 20)]
+    assert verdicts == [(False, False)] * (GAP_SAMPLES - 1) + [(True, False)] + [(True, True)] * (10 - GAP_SAMPLES)
+    assert [alarm.kind for alarm in alarms] == ["disorder", "disorder"]
+    assert "a new clock" in alarms[1].seen
+
+
+def test_one_stamp_of_the_future_silences_the_stream_for_a_day_at_most() -> None:
+    intake, alarms = Intake("x", 15), list[Alarm]()
+    intake.admit(0.0, 1.0, alarms)
+    assert intake.admit(900.0 * 10**6, 1.0, alarms)[0]
+    judged = [intake.admit(900.0 * at, 1.0, alarms)[0] for at in range(2, 200)]
+    assert judged == [False] * 95 + [True] * 103
+
+
+def test_a_buffer_sent_afterwards_is_dropped_and_does_not_move_the_clock() -> None:
+    intake, alarms = Intake("x", 15), list[Alarm]()
+    for at in range(100):
+        intake.admit(900.0 * at, 1.0, alarms)
+    for at in range(100, 160):
+        assert intake.admit(900.0 * at, 1.0, alarms) == (True, True)
+        assert intake.admit(900.0 * (at - 80), 1.0, alarms) == (False, False)
+    assert not any(intake.admit(900.0 * at, 1.0, alarms)[0] for at in range(50))
+    assert intake.admit(900.0 * 160, 1.0, alarms) == (True, True)
+
+
+def test_a_dead_irradiance_feed_is_a_gap_not_silence(pv: PvDetector) -> None:
+    samples = [replace(one, ghi=math.nan) if one.seconds >= noon(1) else one for one in clear_days(2)]
+    (gap,) = alarms_of(pv, samples)
+    assert (gap.kind, gap.first_seen) == ("gap", noon(1))
 
 
 def test_equal_values_on_both_sides_of_a_gap_are_not_stuck(pv: PvDetector) -> None:

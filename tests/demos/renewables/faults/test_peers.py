@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,10 +9,12 @@ from demos.renewables.faults.events import Event
 from demos.renewables.faults.forest import fit_forest
 from demos.renewables.faults.inject import Injection
 from demos.renewables.faults.peers import Filter, choose, cut, false_episodes, peer_outcome, run_length
+from demos.renewables.faults.peers_pv import _clipped
 from demos.renewables.faults.peers_wind import bin_centres, bin_filter, unresponsive
 from demos.renewables.faults.replay import PvRecord, TurbineRecord
 
 DAY = 86400.0
+SCALARS = ("system", "longitude", "nameplate", "minutes")
 
 
 def record(count: int = 2880) -> TurbineRecord:
@@ -91,6 +93,24 @@ def test_a_peer_is_credited_for_new_flags_in_time_only() -> None:
     assert peer_outcome(peer, fine, np.ones_like(untouched), stuck, 0).kind is None
     healthy = replace(stuck, kind="string_outage", strength=0.0)
     assert peer_outcome(peer, fine, untouched, healthy, 0).kind is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("minutes", [5.0, 15.0])
+def test_clipping_of_pvanalytics_is_given_the_records_own_step_and_gaps(minutes: float) -> None:
+    """Days of flat tops at any step; three missing hours of a night move nothing that comes after them."""
+    step = np.arange(0, 12 * DAY, 60 * minutes)
+    sun = 3000 * np.maximum(np.sin((step % DAY - 6 * 3600) / (12 * 3600) * np.pi), 0)
+    same = {"ghi": sun / 3, "temp_air": sun * 0, "expected": sun, "clear_index": sun * 0, "elevation": sun / 40}
+    whole = PvRecord("x", 0.0, 3400.0, minutes, step, np.minimum(sun, 2000.0), **same)
+    night = (step >= 4 * DAY) & (step < 4 * DAY + 3 * 3600)
+    columns = {one.name: getattr(whole, one.name)[~night] for one in fields(whole) if one.name not in SCALARS}
+    holed = replace(whole, **columns)
+    top = (whole.power == 2000.0) & (np.abs(np.diff(whole.power, prepend=0)) < 1) & (np.roll(whole.power, -1) == 2000.0)
+    flags = _clipped(whole, 0.2)
+    assert flags[top].mean() > 0.9
+    assert not flags[whole.power < 1900].any()
+    np.testing.assert_array_equal(_clipped(holed, 0.2), flags[~night])
 
 
 def test_cut_keeps_all_columns_together() -> None:

@@ -16,7 +16,7 @@ from demos.renewables.chapter import Chapter
 from demos.renewables.faults import bench, prepare
 from demos.renewables.faults.chapter import ALARMS, run_chapter
 from demos.renewables.faults.config import FaultsConfig
-from demos.renewables.faults.evaluate import wilson
+from demos.renewables.faults.evaluate import headlines, wilson
 from demos.renewables.faults.events import read_events
 from demos.renewables.faults.mast_detector import MastDetector, speed_ratios
 from demos.renewables.faults.prepare import held_out_days, pv_plant
@@ -66,6 +66,21 @@ def test_targets_say_what_this_run_measured(chapter: Chapter) -> None:
     rate = next(target for target in chapter.targets if target.asked.startswith("wind: at most one"))
     assert rate.met is (values["wind false alarms: streaming detector"] <= 1)
     assert {"µs"} == {metric.unit for metric in chapter.metrics if metric.name.startswith("latency")}
+
+
+def test_only_events_that_were_replayed_count_as_missed(chapter: Chapter) -> None:
+    """Two months of training are replayed here: the sunny outage of August 2012 is not in them, and not missed."""
+    (table,) = [table for table in chapter.tables if table.title.startswith("Real events")]
+    labelled = {str(row[0]): row[1] for row in table.rows}
+    assert "system 50: trip" not in labelled
+    assert labelled["system 50: snow"] == sum(
+        event.source == "system_50" and event.kind == "snow" and event.start >= 1_351_600_000 for event in read_events()
+    )
+    assert f"of the {len(read_events())} labelled events" in table.caption
+
+
+def test_a_plant_without_an_injection_has_no_headline() -> None:
+    assert headlines({}, {"wind": []}, []) == []
 
 
 def test_alarms_are_written_in_order_and_documented(chapter: Chapter, folder: Path) -> None:

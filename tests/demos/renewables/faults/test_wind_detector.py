@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from demos.renewables.faults.alarm import Alarm
-from demos.renewables.faults.watch import StuckWatch
+from demos.renewables.faults.watch import Latch, StuckWatch
 from demos.renewables.faults.wind import TurbineModel, fit_turbines, middle
 from demos.renewables.faults.wind_detector import TurbineSample
 from tests.demos.renewables.faults.conftest import POWERS, SPEEDS, START, TEN, farm_detector, farm_samples, judged
@@ -58,6 +58,8 @@ def test_each_stuck_channel_is_found_and_named(channel: str) -> None:
     first = found[0]
     assert (first.kind, first.channel, first.system) == ("stuck", channel, "A")
     assert first.raised - (START + ONSET * TEN) <= 30 * TEN
+    # A wind speed is no expectation of a direction.
+    assert math.isnan(first.expected) == (channel == "wind_direction")
 
 
 def test_an_anemometer_that_reads_nothing_while_the_others_turn_is_stuck() -> None:
@@ -76,8 +78,19 @@ def test_a_drifting_anemometer_is_told_from_its_neighbours(sign: int) -> None:
         144 * 30, lambda sample, late: replace(sample, wind_speed=sample.wind_speed * (1 + sign * 0.004 * late / 144))
     )
     first = next(alarm for alarm in found if alarm.kind == "drift")
-    assert (first.system, first.channel) == ("A", "wind_speed")
-    assert np.sign(first.value - first.expected) == sign
+    assert (first.system, first.channel, first.unit) == ("A", "wind_speed", "of its neighbours")
+    # The level of days, not the gust of the moment in which a day ended.
+    assert (first.value - 1) * sign == pytest.approx(0.04, abs=0.01)
+    assert first.expected == 1
+
+
+def test_a_drift_that_comes_due_while_the_reading_is_missing_is_still_a_line() -> None:
+    def broken(sample: TurbineSample, late: int) -> TurbineSample:
+        missing = sample.seconds % 86400 < 3600
+        return replace(sample, wind_speed=math.nan if missing else sample.wind_speed * 1.2)
+
+    (first, *_) = (alarm for alarm in replayed(144 * 12, broken) if alarm.kind == "drift")
+    assert first.record()["value"] == pytest.approx(first.value, abs=1e-3)
 
 
 def test_a_power_limit_is_clipping() -> None:
@@ -145,6 +158,12 @@ def test_a_turbine_that_stands_in_its_own_calm_is_no_trip() -> None:
     """Its own anemometer moves, in 2 m/s: local calm, or ice; no stop is claimed."""
     found = replayed(ONSET + 20, lambda sample, late: replace(sample, power=-2.0, wind_speed=2 + 0.1 * (late % 3)))
     assert "trip" not in judged(found)
+
+
+def test_a_latch_opens_again_after_a_pause_and_when_the_clock_is_set_back() -> None:
+    latch = Latch(100.0)
+    assert [latch.fires(("trip", "power"), at) for at in (1000.0, 1050.0, 1150.0, 1251.0)] == [True, False, False, True]
+    assert latch.fires(("trip", "power"), 500.0)
 
 
 def test_a_reading_that_rests_with_its_reference_is_not_stuck() -> None:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from demos.renewables.forecast import day_ahead, evaluate, gefcom, peers, trees
-from demos.renewables.forecast.config import DayAheadConfig, NetworkConfig, TreesConfig
+from demos.renewables.forecast.config import DayAheadConfig
 from demos.renewables.forecast.day_ahead import BOTH, METHODS, NETWORK, TREES, DayAhead, TaskJob
+from demos.renewables.forecast.models_config import NetworkConfig, TreesConfig
 from shared.evaluation.metrics import pinball_loss
 
 Contest = tuple[pd.DataFrame, pd.DataFrame]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demos.renewables.forecast import network
-from demos.renewables.forecast.config import NetworkConfig
+from demos.renewables.forecast.models_config import NetworkConfig
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SMALL = NetworkConfig(members=1, hidden=16, layers=2, dropout=0.0, epochs=30, batch=64, learning_rate=0.02)

@@ -13,7 +13,7 @@ from pvlib.solarposition import get_solarposition
 
 from demos.renewables.site import system_50 as plant
 from demos.renewables.site.checks import check_power
-from demos.renewables.site.clock import clock_steps, curve_offsets, usable
+from demos.renewables.site.clock import clock_steps, usable
 from demos.renewables.site.sun import days_of
 
 AT_STAMP = pd.Timedelta(0)
@@ -22,6 +22,28 @@ AT_STAMP = pd.Timedelta(0)
 @pytest.fixture(scope="module")
 def mended() -> tuple[pd.Series, list]:
     return plant.mended_system_50()
+
+
+def curve_offsets(
+    power: pd.Series, expected: pd.Series, longitude: float, reach: int = 90, every: int = 5
+) -> pd.Series:
+    """Minutes by which the power of each day runs behind the curve that was expected, by the best correlation.
+
+    power, expected: same regular UTC grid, any unit; longitude: [deg], splits the days at midnight; reach: greatest
+    shift tried [min]; every: step of the trial [min]. Indexed by solar date; days without power are left out.
+    An independent look at the clock: it needs an expected curve that is right, orientation included; `sun.days_of`
+    needs none.
+    """
+    minute = np.asarray((power.index - power.index[0]) / pd.Timedelta(minutes=1))
+    date = (power.index + pd.Timedelta(minutes=round(4 * longitude))).tz_localize(None).floor("D")
+    measured = power.fillna(0.0)
+    tried = np.arange(-reach, reach + 1, every)
+    scores = {}
+    for shift in tried:
+        curve = pd.Series(np.interp(minute - shift, minute, expected.fillna(0.0)), index=power.index)
+        total = pd.DataFrame({"xy": measured * curve, "xx": measured**2, "yy": curve**2}).groupby(date).sum()
+        scores[shift] = total["xy"] / np.sqrt(total["xx"] * total["yy"]).replace(0.0, np.nan)
+    return pd.DataFrame(scores).dropna().idxmax(axis=1).astype(float)
 
 
 def days(power: pd.Series) -> pd.DataFrame:
