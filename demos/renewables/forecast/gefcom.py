@@ -102,7 +102,7 @@ def clear_sky(hour_ends: pd.DatetimeIndex) -> pd.DataFrame:
         cosine += np.cos(np.radians(zenith.to_numpy())).clip(0) / len(MIDPOINTS)
         ghi += clearsky.haurwitz(zenith)["ghi"].to_numpy() / len(MIDPOINTS)
     middle = solarposition.get_solarposition(hour_ends - pd.Timedelta(minutes=30), LATITUDE, LONGITUDE)
-    season = 2 * np.pi * np.asarray(hour_ends.dayofyear) / 365.25
+    season = 2 * np.pi * np.asarray(hour_ends.day_of_year) / 365.25
     return pd.DataFrame(
         {
             "cos_zenith": cosine,

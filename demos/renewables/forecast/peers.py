@@ -20,7 +20,7 @@ def climatology(train: pd.DataFrame, test: pd.DataFrame) -> NDArray[np.float64]:
     past = _hours(train)
     for (site, hour), rows in test.groupby(["site", test["valid_time"].dt.hour]).indices.items():
         same = past[(past["site"] == site) & (past["hour"] == hour)]
-        days = test["valid_time"].dt.dayofyear.to_numpy()[rows]
+        days = test["valid_time"].dt.day_of_year.to_numpy()[rows]
         power, season = same["power"].to_numpy(), same["day"].to_numpy()
         for day in np.unique(days):
             near = np.abs((season - day + 183) % 366 - 183) <= 30
@@ -110,4 +110,4 @@ def _plane_power(rows: pd.DataFrame, tilt: float, azimuth: float) -> NDArray[np.
 
 def _hours(rows: pd.DataFrame) -> pd.DataFrame:
     times = rows["valid_time"].dt
-    return pd.DataFrame({"site": rows["site"], "power": rows["power"], "hour": times.hour, "day": times.dayofyear})
+    return pd.DataFrame({"site": rows["site"], "power": rows["power"], "hour": times.hour, "day": times.day_of_year})
