@@ -47,8 +47,13 @@ class DayAheadConfig(Section):
         None, ge=60, le=2000, description="train on the last n days before a task, 60 to 2000; null = on all"
     )
     normal_rounds: int = Field(100, ge=1, le=10000, description="boosting rounds of NGBoost, 1 to 10000")
-    network: NetworkConfig = Field(NetworkConfig(), description="the torch model")
-    trees: TreesConfig = Field(TreesConfig(), description="LightGBM")
+    network: NetworkConfig = Field(
+        NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=60, learning_rate=0.002), description="the torch model"
+    )
+    trees: TreesConfig = Field(
+        TreesConfig(levels=(0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)),
+        description="LightGBM",
+    )
 
     @model_validator(mode="after")
     def _tasks_once(self) -> DayAheadConfig:
