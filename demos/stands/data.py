@@ -18,6 +18,7 @@ One row per scheduled departure, sorted by `std`; times are local wall-clock wit
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,8 +171,10 @@ def _read(path: Path) -> pd.DataFrame:
 def _times(path: Path, table: pd.DataFrame, name: str) -> pd.Series:
     zoned = f"{path}: column {name!r} has a time zone; give local wall-clock times without one"
     try:
-        times = pd.to_datetime(table[name], errors="coerce", format=None if table[name].isna().all() else "ISO8601")
-    except ValueError:  # several time zones, which pandas refuses
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            times = pd.to_datetime(table[name], errors="coerce", format=None if table[name].isna().all() else "ISO8601")
+    except (ValueError, FutureWarning):  # several time zones: refused by pandas 3, warned of by pandas 2
         raise UserError(zoned) from None
     if getattr(times.dt, "tz", None) is not None:
         raise UserError(zoned)

@@ -45,6 +45,11 @@ def fleet() -> pd.DataFrame:
     return pd.read_csv(HERE / "carrier_fleet.csv")
 
 
+def one_null(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with None for all that is missing: pandas 2 tells None from NaN, pandas 3 does not."""
+    return table.astype(object).where(table.notna(), None)
+
+
 def test_the_aircraft_table_covers_every_model_once(planes: pd.DataFrame, models: pd.DataFrame) -> None:
     assert planes["model"].nunique() == 127
     assert sorted(models["model"]) == sorted(planes["model"].unique())
@@ -139,8 +144,8 @@ def test_own_departures_are_the_same_from_csv_and_parquet(tmp_path: Path) -> Non
     tables = [
         load_flights(write(tmp_path, f"own.{kind}", **more, **times)).departures for kind in ("csv", "parquet", "pq")
     ]
-    assert_frame_equal(tables[0], tables[1])
-    assert_frame_equal(tables[0], tables[2])
+    assert_frame_equal(one_null(tables[0]), one_null(tables[1]))
+    assert_frame_equal(one_null(tables[0]), one_null(tables[2]))
     table = tables[0]
     assert list(table) == [*REQUIRED, *OPTIONAL]
     assert table["code"].tolist() == ["C", "D", "E"]
@@ -167,7 +172,7 @@ def test_the_embedded_year_goes_out_and_comes_in_again(flights: Flights, tmp_pat
     part = flights.departures.iloc[5000:5400].reset_index(drop=True)
     for name, save in (("part.csv", part.to_csv), ("part.parquet", part.to_parquet)):
         save(tmp_path / name, index=False)
-        assert_frame_equal(load_flights(tmp_path / name).departures, part, check_dtype=False)
+        assert_frame_equal(one_null(load_flights(tmp_path / name).departures), one_null(part), check_dtype=False)
 
 
 BAD_CELLS = [
