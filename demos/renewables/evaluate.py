@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from demos.renewables.chapter import Chapter, targets_table
 from shared.result import Result
 
 
 def combined(chapters: list[Chapter]) -> Result:
     """One result of all chapters; the table of targets leads where there are targets."""
-    data = {used.name: used for chapter in chapters for used in chapter.data}
+    result = side_by_side(chapters)
     targets = [targets_table(chapters)] if any(chapter.targets for chapter in chapters) else []
-    return Result(
-        headlines=[headline for chapter in chapters for headline in chapter.headlines],
-        metrics=[metric for chapter in chapters for metric in chapter.metrics],
-        tables=targets + [table for chapter in chapters for table in chapter.tables],
-        figures=[figure for chapter in chapters for figure in chapter.figures],
-        data=list(data.values()),
-        weights=[weights for chapter in chapters for weights in chapter.weights],
-        notes=[note for chapter in chapters for note in chapter.notes],
-    )
+    return result.model_copy(update={"tables": targets + result.tables})
 
 
-def side_by_side(results: list[Result]) -> Result:
+def side_by_side(parts: Sequence[Chapter] | Sequence[Result]) -> Result:
     """One result of several, part by part in their order; data named twice are kept once."""
-    data = {used.name: used for result in results for used in result.data}
+    data = {used.name: used for part in parts for used in part.data}
     return Result(
-        headlines=[headline for result in results for headline in result.headlines],
-        metrics=[metric for result in results for metric in result.metrics],
-        tables=[table for result in results for table in result.tables],
-        figures=[figure for result in results for figure in result.figures],
+        headlines=[headline for part in parts for headline in part.headlines],
+        metrics=[metric for part in parts for metric in part.metrics],
+        tables=[table for part in parts for table in part.tables],
+        figures=[figure for part in parts for figure in part.figures],
         data=list(data.values()),
-        notes=[note for result in results for note in result.notes],
+        weights=[weights for part in parts for weights in part.weights],
+        notes=[note for part in parts for note in part.notes],
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from demos.renewables.forecast.horizons_config import IntradayConfig, WindConfig
+from demos.renewables.forecast.horizons_config import IntradayConfig, NgboostConfig, WindConfig
 from demos.renewables.forecast.models_config import FITTED_LEVELS, Level, NetworkConfig, TreesConfig
 from shared.config import Section
 
@@ -46,7 +46,9 @@ class DayAheadConfig(Section):
     train_days: int | None = Field(
         None, ge=60, le=2000, description="train on the last n days before a task, 60 to 2000; null = on all"
     )
-    normal_rounds: int = Field(100, ge=1, le=10000, description="boosting rounds of NGBoost, 1 to 10000")
+    normal: NgboostConfig = Field(
+        NgboostConfig(rounds=300, depth=5, min_leaf=20, row_share=0.5, column_share=0.5), description="NGBoost"
+    )
     network: NetworkConfig = Field(
         NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=60, learning_rate=0.002), description="the torch model"
     )

@@ -122,7 +122,7 @@ def _trees(train: pd.DataFrame, test: pd.DataFrame, job: TaskJob) -> NDArray[np.
 
 def _normal(train: pd.DataFrame, test: pd.DataFrame, job: TaskJob) -> NDArray[np.float64]:
     names = gefcom.feature_names(train)
-    return boosted_normal(train, test, names, job.config.normal_rounds, seed=job.seed)
+    return boosted_normal(train, test, names, job.config.normal, seed=job.seed)
 
 
 def _physics(train: pd.DataFrame, test: pd.DataFrame, job: TaskJob) -> NDArray[np.float64]:

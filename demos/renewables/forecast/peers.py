@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from demos.renewables.forecast.gefcom import LATITUDE, LEVELS, LONGITUDE
+from demos.renewables.forecast.horizons_config import NgboostConfig
+from demos.renewables.forecast.ngboost_peer import normals
 
 TILTS = (0, 10, 20, 30, 40)  # deg
 AZIMUTHS = (270, 300, 330, 0, 30, 60, 90)  # deg; the plants are in the south, so they may face north
@@ -29,28 +31,14 @@ def climatology(train: pd.DataFrame, test: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def boosted_normal(
-    train: pd.DataFrame, test: pd.DataFrame, names: list[str], rounds: int, *, seed: int
+    train: pd.DataFrame, test: pd.DataFrame, names: list[str], config: NgboostConfig, *, seed: int
 ) -> NDArray[np.float64]:
-    """(n, 99) quantiles of NGBoost's normal distribution of power over its scale; trees of depth 5, halves of rows."""
-    from ngboost import NGBRegressor
-    from ngboost.distns import Normal
+    """(n, 99) quantiles of NGBoost's normal distribution of power over its scale."""
     from scipy.stats import norm
-    from sklearn.tree import DecisionTreeRegressor
 
-    model = NGBRegressor(
-        Dist=Normal,
-        Base=DecisionTreeRegressor(max_depth=5, min_samples_leaf=20, random_state=seed),
-        n_estimators=rounds,
-        learning_rate=0.05,
-        minibatch_frac=0.5,
-        col_sample=0.5,
-        verbose=False,
-        random_state=seed,
-    )
     target = train["power"].to_numpy() / train["scale"].to_numpy()
-    model.fit(train[names].fillna(-1.0).to_numpy(), target)
-    found = model.pred_dist(test[names].fillna(-1.0).to_numpy()).params
-    table = found["loc"][:, None] + found["scale"][:, None] * norm.ppf(LEVELS)
+    mean, spread = normals(train[names], target, test[names], config, seed=seed)
+    table = mean[:, None] + spread[:, None] * norm.ppf(LEVELS)
     return np.asarray(table * test["scale"].to_numpy()[:, None])
 
 

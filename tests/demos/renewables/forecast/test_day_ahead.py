@@ -9,13 +9,14 @@ import pytest
 from demos.renewables.forecast import day_ahead, evaluate, gefcom, peers, trees
 from demos.renewables.forecast.config import DayAheadConfig
 from demos.renewables.forecast.day_ahead import BOTH, METHODS, NETWORK, TREES, DayAhead, TaskJob
+from demos.renewables.forecast.horizons_config import NgboostConfig
 from demos.renewables.forecast.models_config import NetworkConfig, TreesConfig
 from shared.evaluation.metrics import pinball_loss
 
 Contest = tuple[pd.DataFrame, pd.DataFrame]
 QUICK = DayAheadConfig(
     tasks=(1,),
-    normal_rounds=20,
+    normal=NgboostConfig(rounds=20, row_share=0.5, column_share=0.5),
     network=NetworkConfig(members=1, hidden=24, layers=2, epochs=6, batch=128, learning_rate=0.01),
     trees=TreesConfig(rounds=30, leaves=8, levels=(0.05, 0.25, 0.5, 0.75, 0.95)),
 )
