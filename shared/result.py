@@ -6,9 +6,9 @@ and writes it as `result.json`; the report is rendered from that file and the fi
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 SCHEMA_VERSION = 1
 Direction = Literal["lower", "higher", "none"]
@@ -51,6 +51,7 @@ class Headline(Record):
     peer_value: float
     interval: Interval | None = None
     note: str = ""
+    part: str = ""
 
 
 class Column(Record):
@@ -69,6 +70,7 @@ class Table(Record):
     columns: list[Column]
     rows: list[list[str | float | None]]
     caption: str = ""
+    part: str = ""
 
 
 class Figure(Record):
@@ -78,6 +80,16 @@ class Figure(Record):
     title: str
     caption: str
     alt: str
+    part: str = ""
+
+
+class Part(Record):
+    """A part of a long report. What names its title as its `part` is shown under it, after `intro`: a sentence or two
+    on the data, and on what is simulated, injected or assumed. `notes` close it."""
+
+    title: str
+    intro: str = ""
+    notes: list[str] = []
 
 
 class DataUse(Record):
@@ -92,7 +104,10 @@ class DataUse(Record):
 
 
 class Result(Record):
-    """What a demo measured."""
+    """What a demo measured. `parts` are for a report too long without chapters; what names none is shown before them.
+
+    Raises ValueError when two parts have one title, or a headline, table or figure names a part that is not there.
+    """
 
     headlines: list[Headline]
     metrics: list[Metric]
@@ -101,6 +116,18 @@ class Result(Record):
     data: list[DataUse]
     weights: list[DataUse] = []
     notes: list[str] = []
+    parts: list[Part] = []
+
+    @model_validator(mode="after")
+    def _parts_are_there(self) -> Self:
+        titles = [part.title for part in self.parts]
+        if len(set(titles)) < len(titles):
+            raise ValueError(f"parts with the same title: {titles}")
+        shown: list[Headline | Table | Figure] = [*self.headlines, *self.tables, *self.figures]
+        # What is in no part of the report would be on no page.
+        if lost := {item.part for item in shown} - {"", *titles}:
+            raise ValueError(f"no such part: {sorted(lost)}")
+        return self
 
 
 class Envelope(Record):

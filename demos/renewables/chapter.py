@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shared.result import Column, DataUse, Figure, Headline, Metric, Record, Table
+from shared.result import Column, Record, Result, Table
 
 
 class Target(Record):
@@ -16,21 +16,20 @@ class Target(Record):
     note: str = ""
 
 
-class Chapter(Record):
-    """One chapter of the demo, in the order in which the report shows its parts."""
+class Chapter(Result):
+    """One chapter of the demo, or a part of one: what it measured, and what had been asked of it.
+
+    title, intro: of its part of the report (`shared.result.Part`); without a title it is shown as part of none, or,
+    where it is several put together, as the parts that they are.
+    """
 
     name: str
-    headlines: list[Headline]
-    metrics: list[Metric]
-    tables: list[Table]
-    figures: list[Figure]
-    data: list[DataUse]
-    weights: list[DataUse] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
+    title: str = ""
+    intro: str = ""
     targets: list[Target] = Field(default_factory=list)
 
 
-def targets_table(chapters: list[Chapter]) -> Table:
+def targets_table(chapters: list[Chapter], caption: str = "") -> Table:
     """All targets of all chapters, met or missed."""
     return Table(
         title="Targets, met or missed",
@@ -40,4 +39,5 @@ def targets_table(chapters: list[Chapter]) -> Table:
             for chapter in chapters
             for target in chapter.targets
         ],
+        caption=caption,
     )

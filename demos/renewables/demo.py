@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from demos.renewables.config import RenewablesConfig
+from shared.config import load
 from shared.demo import Demo
 from shared.errors import UserError
 
@@ -24,13 +25,13 @@ BENCHES = ("dispatch", "faults")
 
 def run(config: RenewablesConfig, run: Run) -> Result:
     """Run the chapters asked for, each on its own data."""
-    from demos.renewables.evaluate import combined
+    from demos.renewables.evaluate import DECIDES, combined, has_settings_of
 
     chapters = []
     for name in config.chapters:
         run.say(f"chapter: {name}")
         chapters.append(import_module(f"demos.renewables.{name}.chapter").run_chapter(config, run))
-    return combined(chapters)
+    return combined(chapters, decides=has_settings_of(config, load(RenewablesConfig, DEMO.slug, DECIDES)))
 
 
 def bench(config: RenewablesConfig, run: Run) -> Result:

@@ -15,12 +15,17 @@ def pinball_loss(y: ArrayLike, quantile_predictions: ArrayLike, levels: ArrayLik
     >>> pinball_loss([10.0], [[8.0]], [0.9])
     1.8
     """
-    return float(_pinball(*_checked(y, quantile_predictions, levels)).mean())
+    return float(pinball_losses(y, quantile_predictions, levels).mean())
+
+
+def pinball_losses(y: ArrayLike, quantile_predictions: ArrayLike, levels: ArrayLike) -> NDArray[np.float64]:
+    """(n, q) pinball loss of each sample at each level, in the unit of y. Arguments as for `pinball_loss`."""
+    return _pinball(*_checked(y, quantile_predictions, levels))
 
 
 def pinball_loss_by_level(y: ArrayLike, quantile_predictions: ArrayLike, levels: ArrayLike) -> NDArray[np.float64]:
     """(q,) mean pinball loss of each level, in the unit of y."""
-    return np.asarray(_pinball(*_checked(y, quantile_predictions, levels)).mean(axis=0))
+    return np.asarray(pinball_losses(y, quantile_predictions, levels).mean(axis=0))
 
 
 def crps_from_quantiles(y: ArrayLike, quantile_predictions: ArrayLike, levels: ArrayLike) -> float:

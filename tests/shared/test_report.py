@@ -21,6 +21,7 @@ from shared.result import (
     Headline,
     Interval,
     Metric,
+    Part,
     Result,
     Table,
 )
@@ -51,6 +52,16 @@ RESULT = Result(
     figures=[Figure(file="cost.svg", title="Cost", caption="Cost by day.", alt="A falling line.")],
     data=[DataUse(name="flights", version="1", sha256="ab" * 32, licence="CC0-1.0", rows=336776)],
     notes=["Seats stand for passengers."],
+)
+IN_PARTS = RESULT.model_copy(
+    update={
+        "tables": [
+            *RESULT.tables,
+            Table(title="By <day>", columns=[Column(name="d")], rows=[["1"]] * 25, part="A & B"),
+        ],
+        "figures": [RESULT.figures[0].model_copy(update={"part": "A & B"})],
+        "parts": [Part(title="A & B", intro="All of it is simulated.", notes=["Seen later."]), Part(title="Rest")],
+    }
 )
 
 
@@ -166,6 +177,71 @@ def test_many_runs_share_a_table_of_headlines(tmp_path: Path) -> None:
     links = [link["href"] for link in page.all("a")]
     assert links == ["#run0", "#run1"]
     assert [article["id"] for article in page.all("article")] == ["run0", "run1"]
+
+
+def test_a_report_in_parts(tmp_path: Path) -> None:
+    text = write_report(run_folder(tmp_path / "a", result=IN_PARTS)).read_text()
+    headings = re.findall(r"<h\d[^>]*>(.*?)</h\d>", text)
+    assert headings[1:8] == [
+        "Methods",
+        "A &amp; B",
+        "Cost",
+        "By &lt;day&gt;",
+        "Notes and limits",
+        "Rest",
+        "All metrics",
+    ]
+    links = [link["href"] for link in Page(text).all("a")]
+    assert links == ["#run0-table1", "#run0-part1", "#run0-part2"]
+    assert text.index("All of it is simulated.") < text.index("Cost by day.") < text.index("Seen later.")
+    assert "Table of 25 rows" in text
+
+
+def test_ids_are_there_and_unique(tmp_path: Path) -> None:
+    folders = [run_folder(tmp_path / name, result=IN_PARTS) for name in ("a", "b")]
+    text = render_many(folders, tmp_path / "report.html").read_text()
+    ids = [attributes["id"] for _, attributes in Page(text).tags if "id" in attributes]
+    assert len(set(ids)) == len(ids) == 8
+    assert {str(link["href"])[1:] for link in Page(text).all("a")} == set(ids)
+    levels = [int(level) for level in re.findall(r"<h(\d)", text)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_all_metrics_are_folded(tmp_path: Path) -> None:
+    text = write_report(run_folder(tmp_path / "a")).read_text()
+    assert re.search(r"<details><summary>1 metric</summary>\s*<div[^>]*All metrics", text)
+    assert "<nav" not in text
+
+
+def test_a_record_without_parts_is_read(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "a")
+    record = json.loads((folder / "result.json").read_text())
+    del record["result"]["parts"]
+    for kind in ("headlines", "tables", "figures"):
+        for item in record["result"][kind]:
+            del item["part"]
+    (folder / "result.json").write_text(json.dumps(record))
+    assert read_envelope(folder).result == RESULT
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [([], r"no such part: \['A & B'\]"), ([Part(title="A & B")] * 2, "parts with the same title")],
+)
+def test_parts_that_would_be_on_no_page(tmp_path: Path, parts: list[Part], message: str) -> None:
+    folder = run_folder(tmp_path / "a", result=IN_PARTS.model_copy(update={"parts": parts}))
+    with pytest.raises(UserError, match=message):
+        read_envelope(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "attribute"),
+    [("yes", ""), ("3.6 % (0.7 to 5.8)", ' class="words"'), ("a word of many " * 4, ' class="long"'), ("x" * 20, "")],
+)
+def test_words_get_room_in_a_table(tmp_path: Path, value: str, attribute: str) -> None:
+    table = Table(title="t", columns=[Column(name="a"), Column(name="b")], rows=[["c", value]])
+    text = write_report(run_folder(tmp_path / "a", result=RESULT.model_copy(update={"tables": [table]}))).read_text()
+    assert f"<td{attribute}>{value}</td>" in text
 
 
 def test_rendering_twice_gives_the_same_bytes(tmp_path: Path) -> None:

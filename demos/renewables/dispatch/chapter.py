@@ -12,7 +12,7 @@ import numpy as np
 from demos.renewables.chapter import Chapter
 from demos.renewables.dispatch.composite import load_composite
 from demos.renewables.dispatch.days import DayInputs, calendar, make_inputs
-from demos.renewables.dispatch.evaluate import Study, headlines, metrics, tables, targets
+from demos.renewables.dispatch.evaluate import Study, fleet_name, headlines, metrics, tables, targets
 from demos.renewables.dispatch.figures import draw_all
 from demos.renewables.dispatch.policies import play_day, try_margins, try_spread
 
@@ -35,13 +35,15 @@ def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
     study = Study(results, level, spreads, dispatch, config.seed)
     return Chapter(
         name="dispatch",
+        title=f"Dispatch of {fleet_name(dispatch)}",
+        intro=(OWN if composite.own else COMPOSITE) + INTRO,
         headlines=headlines(study),
         metrics=metrics(study),
         tables=tables(study),
         figures=draw_all(study, run),
         data=composite.used,
         notes=composite.notes + NOTES,
-        targets=targets(study),
+        targets=[] if composite.own else targets(study),
     )
 
 
@@ -60,6 +62,15 @@ def _spreads(testing: list[DayInputs], run: Run) -> dict[tuple[float, float], np
     return {pair: found[at * len(testing) : (at + 1) * len(testing)] for at, pair in enumerate(pairs)}
 
 
+OWN = "Your own profiles."
+COMPOSITE = (
+    "A composite: profiles that real German plants and loads had in 2016, scaled to one fleet that does not exist"
+    " anywhere."
+)
+INTRO = (
+    " Prices, grid, battery and reservoir are assumed. Retrospective: recorded days are played one by one, with our own"
+    " forecasts of them, made from what was known by then."
+)
 NOTES = [
     "All prices are assumptions: day-ahead follows our own net load forecast at the gate and is known when plans are"
     " made; being short pays a fixed premium on it, being long loses a fixed discount on it. Grid, battery and"

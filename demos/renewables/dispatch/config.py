@@ -12,6 +12,14 @@ from shared.config import Section
 
 Level = Annotated[float, Field(gt=0, lt=1)]
 Premium = Annotated[float, Field(ge=0, le=10000)]
+# Corpus Christi (26 May) and All Saints (1 November) are holidays in six and five of the sixteen states, with more than
+# half of all people.
+GERMAN_HOLIDAYS = tuple(
+    date(2016, month, day)
+    for month, day in (
+        (1, 1), (3, 25), (3, 28), (5, 1), (5, 5), (5, 16), (5, 26), (10, 3), (11, 1), (12, 25), (12, 26)
+    )
+)  # fmt: skip
 
 
 class DispatchDataConfig(Section):
@@ -81,8 +89,15 @@ class DispatchForecastConfig(Section):
     """Statistical as-of forecasts and the scenarios around them. There is no weather forecast for 2016 here."""
 
     gate: int = Field(12, ge=1, le=23, description="gate closure on the day before [hour UTC], 1 to 23")
-    climatology_days: int = Field(28, ge=7, le=90, description="days of the daily shape's mean [days], 7 to 90")
-    ridge: float = Field(3.0, gt=0, le=1e6, description="ridge penalty, above 0 to 1e6")
+    climatology_days: int = Field(
+        28, ge=7, le=90, description="days behind the shape of PV and the mean of wind and inflow [days], 7 to 90"
+    )
+    ridge: float = Field(3.0, gt=0, le=1e6, description="ridge penalty on standardised features, above 0 to 1e6")
+    holidays: tuple[date, ...] = Field(
+        GERMAN_HOLIDAYS,
+        description="public holidays, forecast as Sundays (load), [] = none; the default: those of 2016 that more than"
+        " half of Germany has",
+    )
     burn_in: int = Field(90, ge=40, le=300, description="days of history before the first usable day [days], 40 to 300")
     templates: int = Field(
         90, ge=20, le=366, description="latest past days that lend scenarios their shape [days], 20 to 366"
@@ -95,7 +110,7 @@ class DispatchForecastConfig(Section):
         gt=0,
         le=5,
         description="factor on the scenarios' deviations from their mean, above 0 to 5; past errors alone are too"
-        " narrow, and 1.1 covers 80 % of the validation hours",
+        " narrow, and 1.1 covers 79 % of the validation hours",
     )
     scenarios: int = Field(
         20, ge=1, le=366, description="scenarios after reduction, 1 to 366; at most forecast.templates"
@@ -146,7 +161,7 @@ class DispatchEvaluationConfig(Section):
         description="(short_premium, long_discount) pairs of the sensitivity table [EUR/MWh]; [] for none",
     )
     block: int = Field(7, ge=1, le=60, description="test days in a block of the bootstrap [days], 1 to 60")
-    bench_days: int = Field(8, ge=2, le=366, description="days of the fan-out timing [days], 2 to 366")
+    bench_days: int = Field(24, ge=2, le=366, description="days in a row that the fan-out is timed on [days], 2 to 366")
 
 
 class DispatchConfig(Section):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from demos.renewables.dispatch.composite import STEPS, Composite
 from demos.renewables.dispatch.config import DispatchConfig
+from demos.renewables.dispatch.features import day_kinds
 from demos.renewables.dispatch.forecast import Issues, first_issue, make_issues
 from demos.renewables.dispatch.problem import Prices, Problem, make_prices, make_problem
 from demos.renewables.dispatch.scenarios import (
@@ -73,7 +74,8 @@ def make_inputs(composite: Composite, config: DispatchConfig, wanted: Iterable[d
                 f"dispatch.days: {composite.day(day):%Y-%m-%d} has too little past; the earliest day of these profiles"
                 f" is {composite.day(earliest):%Y-%m-%d} (dispatch.forecast.burn_in={config.forecast.burn_in})"
             )
-    issues = make_issues(composite.values, config.forecast)
+    kinds = day_kinds(composite.first, len(composite.values), config.forecast.holidays)
+    issues = make_issues(composite.values, kinds, config.forecast)
     updates = fit_updates(issues, numbers)
     return [_inputs(composite, issues, updates[day], config, day) for day in numbers]
 

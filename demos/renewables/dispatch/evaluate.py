@@ -88,6 +88,11 @@ def _euros(interval: Interval | None) -> str | None:
     return f"{interval.low:,.0f} to {interval.high:,.0f}" if interval else None
 
 
+def fleet_name(config: DispatchConfig) -> str:
+    """What is dispatched: the embedded fleet is a composite and is called so wherever it shows."""
+    return "a composite fleet" if config.data.profiles is None else "your fleet"
+
+
 def headlines(study: Study) -> list[Headline]:
     """Cost beside the deterministic plan, and recourse beside hindsight."""
     mean, interval = study.mean(study.cost(STOCHASTIC))
@@ -97,7 +102,7 @@ def headlines(study: Study) -> list[Headline]:
     share, bounds = study.capture(SCENARIO_MPC, HINDSIGHT)
     found = [
         Headline(
-            name="Dispatch of the composite: cost a day, stochastic plan",
+            name=f"Dispatch of {fleet_name(study.config)}: cost a day, stochastic plan",
             value=mean,
             unit="EUR",
             direction="lower",
@@ -191,7 +196,7 @@ def policies_table(study: Study) -> Table:
         rows.append([policy, mean, _euros(interval), above, saved, *amounts])
     names = ("short", "long", "curtailed", "battery throughput")
     return Table(
-        title="Dispatch: policies on the same days (composite)",
+        title=f"Policies on the same days, {fleet_name(study.config)}",
         columns=[
             Column(name="policy"),
             Column(name="cost", unit="EUR/day", direction="none", digits=0),
@@ -218,7 +223,7 @@ def values_table(study: Study) -> Table:
         mean, interval = study.mean(values)
         rows.append([name, mean, _euros(interval), percent(study.ratio(values, base))])
     return Table(
-        title="Dispatch: value of the stochastic solution and of perfect information",
+        title="Value of the stochastic solution and of perfect information",
         columns=[
             Column(name="value"),
             Column(name="mean", unit="EUR/day", digits=0),
@@ -240,7 +245,7 @@ def recourse_table(study: Study) -> Table:
         from_idle = percent(study.capture(policy, best, BATTERY_IDLE)) if alone else None
         rows.append([name, value, most, percent(study.capture(policy, best)), from_idle])
     return Table(
-        title="Dispatch: value of recourse after the stochastic plan",
+        title="Value of recourse after the stochastic plan",
         columns=[
             Column(name="what moves, and what it knows"),
             Column(name="saves", unit="EUR/day", digits=0),
@@ -285,7 +290,7 @@ def spreads_table(study: Study) -> Table:
             ]
         )
     return Table(
-        title="Dispatch: what the stochastic plan saves under other imbalance prices",
+        title="What the stochastic plan saves under other imbalance prices",
         columns=[
             Column(name="imbalance prices around day-ahead", unit="EUR/MWh"),
             Column(name="deterministic", unit="EUR/day", digits=0),
@@ -309,7 +314,7 @@ def forecast_table(study: Study) -> Table:
     for name, (hours, days) in scenario_coverage(inputs, study.seed).items():
         rows.append([f"scenarios: {name}", None, None, None, None, 100 * hours, 100 * days])
     return Table(
-        title="Dispatch: forecasts and scenarios",
+        title="Forecasts and scenarios",
         columns=[
             Column(name="forecast"),
             *(Column(name=f"RMSE {name}", unit="MW", digits=2) for name in ("PV", "wind", "load", "net generation")),

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import pyplot
 
 from demos.renewables.dispatch.composite import LOAD, PV, STEPS, WIND
-from demos.renewables.dispatch.evaluate import POLICIES, Study
+from demos.renewables.dispatch.evaluate import POLICIES, Study, fleet_name
 from demos.renewables.dispatch.policies import (
     FOLLOWED,
     HINDSIGHT,
@@ -70,7 +70,9 @@ def _stack(result: DayResult, run: Run) -> Figure:
     _pile(top, hours, down, -1.0)
     top.stairs(actual[:, LOAD], hours, color="black", linewidth=1.6, baseline=None, label="load")
     top.axhline(0, color="#555b66", linewidth=0.8)
-    top.set(ylabel="power [MW]", title=f"{result.day}, composite fleet: stochastic plan, then causal MPC")
+    top.set(
+        ylabel="power [MW]", title=f"{result.day}, {fleet_name(result.inputs.config)}: stochastic plan, then causal MPC"
+    )
     top.legend(fontsize=8, ncols=1, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     prices = result.inputs.prices
     clock = np.arange(25)

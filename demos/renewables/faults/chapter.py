@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from shared.demo import Run
 
 ALARMS = "alarms.jsonl"
+INTRO = (
+    "Real records of plants, replayed sample by sample. Recall is of injected faults: simulated in held-out days, which"
+    " come after all that was learned from. False alarms are of those days untouched; real events are labelled by hand."
+)
 
 
 def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
@@ -43,6 +47,8 @@ def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
     ]
     return Chapter(
         name="faults",
+        title="Fault detection",
+        intro=INTRO,
         headlines=evaluate.headlines(outcomes, peers, counts),
         metrics=evaluate.metrics(outcomes, counts, latency),
         tables=[table for table in shown if table is not None and table.rows],
@@ -56,14 +62,13 @@ def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
 def _notes(prepared: Prepared) -> list[str]:
     facts = sum(alarm.kind in DATA_KINDS for alarm in all_alarms(prepared))
     notes = [
-        "Faults: all recall numbers are of faults injected into real data; false alarms and real events are of"
-        " untouched data. Real events are labelled by hand, with reasons, in events.yaml.",
-        f"Faults: {facts} gaps and bad stamps of the held-out streams are reported as facts and not counted.",
+        "Real events are labelled with reasons, in events.yaml.",
+        f"{facts} gaps and bad stamps of the held-out streams are reported as facts and not counted.",
     ]
     if prepared.pv is not None:
         site = prepared.pv.site
         notes.append(
-            f"Faults: tilt {site.surface_tilt:.0f} and azimuth {site.surface_azimuth:.0f} degrees of the PV system are"
+            f"Tilt {site.surface_tilt:.0f} and azimuth {site.surface_azimuth:.0f} degrees of the PV system are"
             " inferred from its training days; its irradiance comes from a satellite, not from a sensor beside it."
         )
     return notes

@@ -64,7 +64,7 @@ class PvDetectorConfig(Section):
     alive_samples: int = Field(6, ge=1, le=100, description="samples of normal power that end a trip, 1 to 100")
     trip_samples: int = Field(3, ge=1, le=20, description="samples in a row without power that are a trip, 1 to 20")
     snow_ratio: float = Field(0.3, gt=0, lt=1, description="measured over expected below which it may be snow, 0 to 1")
-    snow_samples: int = Field(8, ge=2, le=100, description="such samples in a row, after frost, 2 to 100")
+    snow_samples: int = Field(10, ge=2, le=100, description="such samples in a row, after frost, 2 to 100")
     stuck_tolerance: float = Field(0.0003, ge=0, lt=0.01, description="relative change that is none, 0 to 0.01")
     stuck_repeats: int = Field(4, ge=2, le=50, description="changes in a row that are none, 2 to 50")
     cap_width: float = Field(0.006, gt=0, lt=0.1, description="relative width of a flat top, 0 to 0.1")
@@ -76,13 +76,24 @@ class PvDetectorConfig(Section):
     string_spread: float = Field(0.06, gt=0, lt=1, description="largest median deviation of their log ratios, 0 to 1")
     steady: float = Field(0.03, gt=0, lt=1, description="largest step of the log ratio in a day's median, 0 to 1")
     day_clear_index: float = Field(0.95, gt=0, le=1.2, description="clear-sky index of a sample for the day's median")
-    day_samples: int = Field(3, ge=1, le=96, description="such samples that make a day count, 1 to 96")
-    day_full: float = Field(12.0, ge=1, le=96, description="such samples with which it counts fully, 1 to 96")
+    day_samples: int = Field(2, ge=1, le=96, description="such samples that make a day count, 1 to 96")
+    day_full: float = Field(24.0, ge=1, le=96, description="such samples with which it counts fully, 1 to 96")
+    day_noise: float = Field(
+        0.09, gt=0, le=1, description="spread of one clear sample by weather and haze (log), 0 to 1"
+    )
+    day_clip: float = Field(2.5, ge=0.5, le=10, description="a day's surprise counts up to so many spreads, 0.5 to 10")
+    wander: float = Field(0.012, gt=0, le=0.2, description="slow spread of a healthy system's days (log), 0 to 0.2")
+    wander_days: float = Field(22.0, ge=1, le=365, description="over which it forgets itself [days], 1 to 365")
     level_weight: float = Field(0.6, gt=0, le=1, description="weight of a full day in the moving level, 0 to 1")
     level_step: float = Field(0.04, gt=0, le=1, description="how far one day may pull it down (log), 0 to 1")
     level_step_up: float = Field(0.03, gt=0, le=1, description="how far one day may pull it up (log), 0 to 1")
     level_outlier: float = Field(0.2, gt=0, le=2, description="days further from the level are left out (log), 0 to 2")
-    soiling_drop: float = Field(0.02, gt=0, lt=0.5, description="level below which soiling is raised (log), 0 to 0.5")
+    soiling_evidence: float = Field(
+        1.05, gt=0, le=50, description="log likelihood ratio at which soiling is raised, 0 to 50"
+    )
+    soiling_window: int = Field(60, ge=5, le=365, description="days on which it may have begun, 5 to 365")
+    soiling_slowest: float = Field(0.001, gt=0, le=0.1, description="slowest loss looked for (log a day), 0 to 0.1")
+    soiling_fastest: float = Field(0.006, gt=0, le=0.1, description="fastest loss looked for (log a day), 0 to 0.1")
     drift_rise: float = Field(0.05, gt=0, lt=0.5, description="level above which drift is raised (log), 0 to 0.5")
 
 

@@ -34,7 +34,8 @@ def latencies(prepared: Prepared, config: FaultsConfig) -> list[Latency]:
     count = config.timed_samples
     if prepared.pv is not None:
         record = prepared.pv.held_out
-        table = np.column_stack([record.seconds, record.power, record.ghi, record.temp_air])[: count + WARM_UP]
+        sampled = [record.seconds, record.power, record.ghi, record.temp_air, record.dni]
+        table = np.column_stack(sampled)[: count + WARM_UP]
         detector = PvDetector(record.system, prepared.pv.site, config.pv_detector, record.minutes)
         found.append(_timed("PV system", 1, [(PvSample(*row),) for row in table.tolist()], detector.update))
     if prepared.farm is not None:

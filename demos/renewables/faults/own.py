@@ -20,20 +20,22 @@ WIND_COLUMNS = {
     "temp_air": (-1e3, 1e3),
     "wind_direction": (-360.0, 720.0),
 }
+PV_OPTIONAL = {"dni": (-50.0, 2000.0)}
 LEAST_ROWS = 1000
 
 
 def own_pv(path: Path, minutes: float) -> tuple[pd.DataFrame, DataUse]:
-    """A PV stream: seconds, power [W], ghi [W/m2], temp_air [deg C] on a time index in UTC, in the order of time.
+    """A PV stream: seconds, power [W], ghi, dni [W/m2], temp_air [deg C] on a time index in UTC, in the order of time.
 
+    dni may be missing, in part or as a whole; it is NaN then.
     Raises UserError, one line with row and column. Values of `power` are left to the detector: it is what it judges.
     """
     table = _read(path, "faults.data.pv", ("time", *PV_COLUMNS))
     index = _times(path, table)
-    for name, (low, high) in PV_COLUMNS.items():
-        table[name] = _numbers(path, table, name, low, high)
+    for name, (low, high) in {**PV_COLUMNS, **PV_OPTIONAL}.items():
+        table[name] = _numbers(path, table, name, low, high) if name in table else np.nan
     _refuse(path, table, "time", index.duplicated(), "is the same time as an earlier row")
-    stream = table[list(PV_COLUMNS)].set_axis(index).sort_index()
+    stream = table[[*PV_COLUMNS, *PV_OPTIONAL]].set_axis(index).sort_index()
     stream.insert(0, "seconds", seconds_of(pd.DatetimeIndex(stream.index)))
     _on_grid(path, stream, minutes, index.min())
     return stream, _use(path, len(stream))

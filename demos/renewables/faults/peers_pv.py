@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLEAR, LOW_SUN = 0.93, 15.0
+DAY_CLEAR, STEADY = 0.95, 0.03  # of a sample for the daily ratio: clear-sky index; step of the log ratio before it
 
 
 def pvanalytics_filters(training: PvRecord, events: Sequence[Event], budget: float) -> Chosen:
     """stale_values_diff, interpolation_diff, clipping.geometric, and Tukey's rule on the daily performance ratio."""
     usual = daily_ratio(training).dropna()
     filters = [
-        Filter("daily outlier", (1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0), partial(_tukey, usual)),
+        Filter("daily outlier", (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0), partial(_tukey, usual)),
         Filter("stale", (3, 4, 6), _stale),
         Filter("interpolated", (4, 6), _interpolated),
         Filter("clipping", (0.2, 0.1, 0.05, 0.02, 0.01), _clipped),
@@ -81,11 +82,17 @@ def _clipped(record: PvRecord | TurbineRecord, slope_max: float) -> NDArray[np.b
 
 
 def daily_ratio(record: PvRecord) -> pd.Series:
-    """Performance ratio of each solar day over clear samples; NaN with fewer than six of them."""
-    clear = (record.clear_index >= CLEAR) & (record.elevation >= LOW_SUN) & np.isfinite(record.power)
-    frame = pd.DataFrame({"day": _local(record).floor("D"), "power": record.power, "expected": record.expected})[clear]
-    sums = frame.groupby("day").agg(power=("power", "sum"), expected=("expected", "sum"), count=("power", "size"))
-    return (sums.power / sums.expected).where(sums["count"] >= 6)
+    """Performance ratio of each solar day, NaN with fewer than six samples: the median over clear and steady ones.
+
+    The samples are picked as our own detector picks them: of several ways tried on training time the best for the peer.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = record.power / np.maximum(record.expected, 1.0)
+        step = np.r_[np.inf, np.abs(np.diff(np.log(np.maximum(ratio, 1e-6))))]
+    clear = (record.clear_index >= DAY_CLEAR) & (record.elevation >= LOW_SUN) & (step <= STEADY)
+    frame = pd.DataFrame({"day": _local(record).floor("D"), "ratio": ratio})[clear]
+    days = frame.groupby("day")
+    return days.ratio.median().where(days.size() >= 6)
 
 
 def _tukey(usual: pd.Series, record: PvRecord | TurbineRecord, k: float) -> NDArray[np.bool_]:

@@ -126,7 +126,7 @@ def _last(early: pd.DataFrame, config: FaultsConfig) -> pd.DataFrame:
 def pv_plant(stream: pd.DataFrame, config: FaultsConfig, system: str) -> PvPlant:
     """Learn from the days before `split.pv_from`, replay both parts. stream: as `mended_system_50` gives it."""
     early, late = _parts(stream, config.split.pv_from, "faults.split.pv_from")
-    site = fit_site(early, config.pv)
+    site = fit_site(early, config.pv, config.pv_detector)
     training = pv_record(system, _last(early, config), site, config.pv.minutes)
     held_out = pv_record(system, late, site, config.pv.minutes)
     before = pv_replay(training, site, config.pv_detector)

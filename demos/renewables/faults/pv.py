@@ -14,6 +14,10 @@ COLUMNS, ROWS = 36, 23
 J2000 = 946_728_000.0  # 2000-01-01 12:00 UTC in seconds since 1970
 ALBEDO = 0.2
 
+# On the log ratio of a clear day: constant, air warmer than usual [1/K], sine and cosine of the season, clearness.
+Effects = tuple[float, float, float, float, float]
+NO_EFFECTS: Effects = (0.0, 0.0, 0.0, 0.0, 0.0)
+
 
 @dataclass(frozen=True)
 class PvSite:
@@ -28,6 +32,7 @@ class PvSite:
     gamma: float = -0.004
     clear_scale: tuple[float, ...] = (1.0,) * 12  # by month: haze of the site's clear sky
     correction: tuple[float, ...] = field(default=(1.0,) * (COLUMNS * ROWS), repr=False)
+    effects: Effects = NO_EFFECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,19 @@ def erbs(ghi: float, cos_zenith: float, extra: float) -> tuple[float, float]:
     return max(0.0, (ghi - dhi) / max(cos_zenith, 0.065)), dhi
 
 
-def poa_global(ghi: float, elevation: float, azimuth: float, seconds: float, site: PvSite) -> float:
-    """Plane-of-array irradiance [W/m2] by Erbs and Hay-Davies with an isotropic ground of albedo 0.2."""
+def poa_global(
+    ghi: float, elevation: float, azimuth: float, seconds: float, site: PvSite, dni: float = math.nan
+) -> float:
+    """Plane-of-array irradiance [W/m2] by Hay-Davies with an isotropic ground of albedo 0.2; dni by Erbs where NaN."""
     cos_zenith = math.sin(math.radians(elevation))
     if cos_zenith <= 0 or ghi <= 0:
         return 0.0
     extra = extra_radiation(seconds)
-    dni, dhi = erbs(ghi, cos_zenith, extra)
+    if math.isfinite(dni):
+        dni = max(0.0, min(dni, extra, ghi / max(cos_zenith, 0.065)))
+        dhi = max(0.0, ghi - dni * cos_zenith)
+    else:
+        dni, dhi = erbs(ghi, cos_zenith, extra)
     tilt = math.radians(site.surface_tilt)
     cos_incidence = cos_zenith * math.cos(tilt) + math.cos(math.radians(elevation)) * math.sin(tilt) * math.cos(
         math.radians(azimuth - site.surface_azimuth)
@@ -120,16 +131,17 @@ def correction(site: PvSite, elevation: float, azimuth: float) -> float:
     return low * (1 - up) + high * up
 
 
-def expected(site: PvSite, middle: float, ghi: float, temp_air: float) -> Expectation:
+def expected(site: PvSite, middle: float, ghi: float, temp_air: float, dni: float = math.nan) -> Expectation:
     """Expected AC power in the interval whose middle is `middle` [s since 1970 UTC].
 
-    ghi: mean global horizontal irradiance of the interval [W/m2]; temp_air [deg C]. Cell temperature: 30 K above the
+    ghi, dni: mean global horizontal and direct normal irradiance of the interval [W/m2], dni NaN where unknown;
+    temp_air [deg C]. Cell temperature: 30 K above the
     air at 800 W/m2 (a roof mount between pvlib's SAPM presets); power as in PVWatts, Dobos (NREL, 2014).
     """
     elevation, azimuth = sun(middle, site.latitude, site.longitude)
     if elevation <= 0:
         return Expectation(0.0, 0.0, elevation)
-    poa = poa_global(ghi, elevation, azimuth, middle, site)
+    poa = poa_global(ghi, elevation, azimuth, middle, site, dni)
     cell = temp_air + poa * 0.0375
     power = site.power_at_stc * poa / 1000.0 * (1 + site.gamma * (cell - 25.0)) * correction(site, elevation, azimuth)
     month = int(middle / 86400.0 % 365.2425 / 30.4369)

@@ -9,23 +9,25 @@ from statistics import median
 
 from demos.renewables.faults.alarm import Alarm, Kind
 from demos.renewables.faults.config import PvDetectorConfig
+from demos.renewables.faults.days import Day, DayLog, local_day, usual_ratio
 from demos.renewables.faults.intake import Intake
 from demos.renewables.faults.level import LevelWatch
 from demos.renewables.faults.pv import PvSite, expected
+from demos.renewables.faults.soiling import RampWatch
 from demos.renewables.faults.watch import Latch
 
 DAY = 86400.0
-MOST_CLEAR = 96  # clear samples kept of one day; bounds the memory when a feed is faster than 15 min
 
 
 @dataclass(frozen=True, slots=True)
 class PvSample:
-    """One interval of a PV system: start [s since 1970 UTC], AC power [W], ghi [W/m2], temp_air [deg C]."""
+    """One interval of a PV system: start [s since 1970 UTC], AC power [W], ghi [W/m2], temp_air [deg C], dni [W/m2]."""
 
     seconds: float
     power: float
     ghi: float
     temp_air: float
+    dni: float = math.nan
 
 
 class PvDetector:
@@ -35,8 +37,8 @@ class PvDetector:
         self.system, self.site, self.config, self.minutes = system, site, config, minutes
         self.intake = Intake(system, minutes)
         self.level = LevelWatch(config)
-        self.day = -1
-        self.day_clear: list[float] = []
+        self.ramp = RampWatch(config)
+        self.log = DayLog(config)
         self.window: deque[tuple[float, float]] = deque(maxlen=config.string_samples)
         self.cold_at = -math.inf
         self.previous = math.nan
@@ -46,7 +48,6 @@ class PvDetector:
         self.repeats, self.repeat_since = 0, 0.0
         self.cap, self.cap_hits, self.cap_since = 0.0, 0, 0.0
         self.low, self.low_since = 0, 0.0
-        self.last_ratio = math.nan
         self.latch = Latch(3600.0 * config.rearm_hours)
 
     def update(self, sample: PvSample) -> list[Alarm]:
@@ -61,22 +62,22 @@ class PvDetector:
         temp_air = sample.temp_air if math.isfinite(sample.temp_air) else 20.0
         if not unbroken:
             self._forget()
-        now = expected(self.site, sample.seconds + 30.0 * self.minutes, sample.ghi, temp_air)
-        day = int((sample.seconds + self.site.longitude * 240.0) // DAY)
-        if day != self.day:
-            self._end_of_day(sample.seconds, alarms)
-            self.day = day
+        now = expected(self.site, sample.seconds + 30.0 * self.minutes, sample.ghi, temp_air, sample.dni)
+        day = local_day(sample.seconds, self.site.longitude)
+        if day != self.log.number:
+            self._end_of_day(sample.seconds, self.log.begin(day), alarms)
         if not self._plausible(sample, now.power, alarms):
             return alarms
         if temp_air <= self.config.cold:
             self.cold_at = sample.seconds
+        self.log.add(sample.seconds, sample.power, temp_air, now)
         if now.power >= self.config.least_expected * self.site.nameplate:
             self._trip(sample, now.power, alarms)
             self._snow(sample, now.power, alarms)
             self._stuck(sample, now.power, alarms)
             self._clipping(sample, now.power, alarms)
             if now.clear_index >= self.config.clear_index and now.elevation >= self.config.least_elevation:
-                self._string(sample, now.power, now.clear_index, alarms)
+                self._string(sample, now.power, alarms)
             self.ratio_today = max(self.ratio_today, sample.power / now.power)
         else:
             self._forget()
@@ -174,15 +175,10 @@ class PvDetector:
                 text = f"flat top: {self.cap_hits} samples within {100 * config.cap_width:g} % of {self.cap:.0f} W"
                 self._alarm(alarms, "clipping", self.cap_since, sample.seconds, power, usual, text)
 
-    def _string(self, sample: PvSample, usual: float, clear_index: float, alarms: list[Alarm]) -> None:
+    def _string(self, sample: PvSample, usual: float, alarms: list[Alarm]) -> None:
         if sample.power < 0.02 * usual:
             return  # no power at all: a trip, snow or a wrong unit, which others name
-        value = math.log(sample.power / usual)
-        steady = abs(value - self.last_ratio) <= self.config.steady and clear_index >= self.config.day_clear_index
-        self.last_ratio = value
-        if steady and len(self.day_clear) < MOST_CLEAR:
-            self.day_clear.append(value)
-        self.window.append((sample.seconds, value))
+        self.window.append((sample.seconds, math.log(sample.power / usual)))
         config = self.config
         if len(self.window) < config.string_samples or sample.seconds - self.window[0][0] > DAY * config.string_days:
             return
@@ -197,12 +193,22 @@ class PvDetector:
         kind: Kind = "snow" if self._cold(sample.seconds) and middle < math.log(0.5) else "string_outage"
         self._alarm(alarms, kind, self.window[0][0], sample.seconds, usual * math.exp(middle), usual, text)
 
-    def _end_of_day(self, at: float, alarms: list[Alarm]) -> None:
+    def _end_of_day(self, at: float, day: Day | None, alarms: list[Alarm]) -> None:
         self.ratio_today, self.cap, self.cap_hits = 0.0, 0.0, 0
-        clear, self.day_clear = self.day_clear, []
-        if len(clear) < self.config.day_samples:
+        if day is None or day.samples < self.config.day_samples:
             return
-        verdict = self.level.update(at, median(clear), min(1.0, len(clear) / self.config.day_full))
-        if verdict:
-            kind, since, text = verdict
-            self._alarm(alarms, kind, since, at, math.exp(self.level.mean), 1.0, text, "of usual")
+        ratio = day.ratio - usual_ratio(self.site.effects, day)
+        if not self.level.fits(ratio):
+            return
+        rise = self.level.update(at, ratio, min(1.0, day.samples / self.config.day_full))
+        ramp = self.ramp.update(day.number, ratio, day.samples, self.level.mean)
+        of_usual = math.exp(self.level.mean)
+        if rise:
+            kind, since, text = rise
+            self._alarm(alarms, kind, since, at, of_usual, 1.0, text, "of usual")
+        if ramp:
+            onset, slope = ramp
+            since = onset * DAY - self.site.longitude * 240.0
+            lost = 100 * slope * (day.number + 1 - onset)
+            text = f"clear days lose {100 * slope:.2f} % a day, {lost:.1f} % by now"
+            self._alarm(alarms, "soiling", since, at, of_usual, 1.0, text, "of usual")

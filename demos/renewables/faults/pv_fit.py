@@ -10,6 +10,8 @@ import pandas as pd
 import pvlib
 from scipy.optimize import least_squares
 
+from demos.renewables.faults.config import PvDetectorConfig
+from demos.renewables.faults.days import fit_effects, logged
 from demos.renewables.faults.pv import (
     ALBEDO,
     AZIMUTH_STEP,
@@ -32,14 +34,16 @@ LEAST_CLEAR = 50  # samples under a clear sky, without which tilt and azimuth ar
 PRIOR = 8.0  # clear samples that a cell of the table needs before its own median counts half
 
 
-def fit_site(stream: pd.DataFrame, config: PvConfig) -> PvSite:
+def fit_site(stream: pd.DataFrame, config: PvConfig, detector: PvDetectorConfig | None = None) -> PvSite:
     """Learn a PvSite from training samples alone.
 
-    stream: columns seconds (start of the interval, s since 1970 UTC), power [W], ghi [W/m2], temp_air [deg C]; NaN is
-    left out. Tilt, azimuth and power at standard conditions by robust least squares on clear samples, with pvlib.
+    stream: columns seconds (start of the interval, s since 1970 UTC), power [W], ghi [W/m2], temp_air [deg C], whose
+    NaN are left out, and dni [W/m2], NaN where unknown. Tilt, azimuth and power at standard conditions by robust least
+    squares on clear samples, with pvlib; then the table over the sun's position; then, by day, the effects of what is
+    left of the weather, with `detector` saying what a clear day is.
     Raises UserError when there are too few samples under a clear sky.
     """
-    data = stream.dropna()
+    data = stream.dropna(subset=["power", "ghi", "temp_air"])
     if data.empty:
         raise UserError("faults.split.pv_from: no row before it has power, ghi and temp_air all there")
     middle = data.seconds.to_numpy() + 30.0 * config.minutes
@@ -59,7 +63,14 @@ def fit_site(stream: pd.DataFrame, config: PvConfig) -> PvSite:
             " needed to learn the system's tilt and azimuth"
         )
     used = pd.DataFrame(
-        {"elevation": elevation, "azimuth": azimuth, "ghi": ghi, "temp_air": data.temp_air.to_numpy(), "power": power},
+        {
+            "elevation": elevation,
+            "azimuth": azimuth,
+            "ghi": ghi,
+            "dni": data.dni.to_numpy(),
+            "temp_air": data.temp_air.to_numpy(),
+            "power": power,
+        },
         index=pd.to_datetime(middle, unit="s", utc=True),
     )[clear]
     tilt, facing, size = _geometry(used, config)
@@ -73,7 +84,10 @@ def fit_site(stream: pd.DataFrame, config: PvConfig) -> PvSite:
         gamma=config.gamma,
         clear_scale=tuple(scale.tolist()),
     )
-    return replace(site, correction=_table(site, used, middle[clear]))
+    site = replace(site, correction=_table(site, used, middle[clear]))
+    detector = detector or PvDetectorConfig()
+    days = logged(data, site, detector, config.minutes)
+    return replace(site, effects=fit_effects(days, detector.day_full))
 
 
 def _clear_scale(ratio: NDArray[np.float64], month: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -87,13 +101,15 @@ def _geometry(used: pd.DataFrame, config: PvConfig) -> tuple[float, float, float
     zenith, azimuth, ghi = 90 - used.elevation, used.azimuth, used.ghi
     extra = pvlib.irradiance.get_extra_radiation(used.index)
     parts = pvlib.irradiance.erbs(ghi, zenith, used.index)
+    dni = used.dni.fillna(parts["dni"])
+    dhi = (ghi - dni * np.cos(np.radians(zenith))).clip(lower=0.0)
     power = used.power.to_numpy() / config.nameplate
 
     def residual(guess: NDArray[np.float64]) -> NDArray[np.float64]:
         tilt, facing, size = guess
         angle = pvlib.irradiance.aoi(tilt, facing, zenith, azimuth)
-        sky = pvlib.irradiance.haydavies(tilt, facing, parts["dhi"], parts["dni"], extra, zenith, azimuth)
-        beam = np.maximum(np.cos(np.radians(angle)), 0) * parts["dni"]
+        sky = pvlib.irradiance.haydavies(tilt, facing, dhi, dni, extra, zenith, azimuth)
+        beam = np.maximum(np.cos(np.radians(angle)), 0) * dni.to_numpy()
         poa = (beam + sky + pvlib.irradiance.get_ground_diffuse(tilt, ghi, ALBEDO)).to_numpy()
         cell = used.temp_air.to_numpy() + poa * 0.0375
         return np.asarray(size * poa / 1000 * (1 + config.gamma * (cell - 25)) - power)
@@ -107,7 +123,10 @@ def _geometry(used: pd.DataFrame, config: PvConfig) -> tuple[float, float, float
 def _table(site: PvSite, used: pd.DataFrame, middle: NDArray[np.float64]) -> tuple[float, ...]:
     """Median of measured to expected around each node of the table, drawn to 1 where there are few samples."""
     model = np.array(
-        [expected(site, at, ghi, temp).power for at, ghi, temp in zip(middle, used.ghi, used.temp_air, strict=True)]
+        [
+            expected(site, at, ghi, temp, dni).power
+            for at, ghi, temp, dni in zip(middle, used.ghi, used.temp_air, used.dni, strict=True)
+        ]
     )
     ratio = used.power.to_numpy() / np.maximum(model, 1.0)
     table = np.ones((ROWS, COLUMNS))

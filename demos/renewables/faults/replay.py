@@ -39,6 +39,7 @@ class PvRecord:
     seconds: NDArray[np.float64]
     power: NDArray[np.float64]
     ghi: NDArray[np.float64]
+    dni: NDArray[np.float64]
     temp_air: NDArray[np.float64]
     expected: NDArray[np.float64]
     clear_index: NDArray[np.float64]
@@ -75,12 +76,10 @@ class Outcome:
 
 
 def pv_record(system: str, stream: pd.DataFrame, site: PvSite, minutes: float) -> PvRecord:
-    """A stream (columns seconds, power, ghi, temp_air) with its expectation."""
-    columns = {name: stream[name].to_numpy(float) for name in ("seconds", "power", "ghi", "temp_air")}
-    found = [
-        expected(site, at + 30 * minutes, ghi, temp)
-        for at, ghi, temp in zip(columns["seconds"], columns["ghi"], columns["temp_air"], strict=True)
-    ]
+    """A stream (columns seconds, power, ghi, dni, temp_air) with its expectation."""
+    columns = {name: stream[name].to_numpy(float) for name in ("seconds", "power", "ghi", "dni", "temp_air")}
+    weather = zip(columns["seconds"], columns["ghi"], columns["temp_air"], columns["dni"], strict=True)
+    found = [expected(site, at + 30 * minutes, ghi, temp, dni) for at, ghi, temp, dni in weather]
     return PvRecord(
         system=system,
         longitude=site.longitude,
@@ -189,7 +188,8 @@ def _step(
     if isinstance(detector, PvDetector):
         assert isinstance(record, PvRecord)
         power = value if channel else float(record.power[at])
-        return detector.update(PvSample(seconds, power, float(record.ghi[at]), float(record.temp_air[at])))
+        ghi, temp_air, dni = float(record.ghi[at]), float(record.temp_air[at]), float(record.dni[at])
+        return detector.update(PvSample(seconds, power, ghi, temp_air, dni))
     assert isinstance(record, TurbineRecord)
     readings = [value if name == channel else float(getattr(record, name)[at]) for name in CHANNELS]
     sample = TurbineSample(seconds, *readings)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from demos.renewables.chapter import Chapter
 from demos.renewables.data import used
+from demos.renewables.evaluate import side_by_side
 
 if TYPE_CHECKING:
     from demos.renewables.config import RenewablesConfig
@@ -15,16 +16,8 @@ if TYPE_CHECKING:
 def run_chapter(config: RenewablesConfig, run: Run) -> Chapter:
     """The parts asked for, one after the other."""
     parts = [PARTS[name](config, run) for name in config.forecast.parts]
-    return Chapter(
-        name="forecast",
-        headlines=[headline for part in parts for headline in part.headlines],
-        metrics=[metric for part in parts for metric in part.metrics],
-        tables=[table for part in parts for table in part.tables],
-        figures=[figure for part in parts for figure in part.figures],
-        data=[one for part in parts for one in part.data],
-        notes=[note for part in parts for note in part.notes],
-        targets=[target for part in parts for target in part.targets],
-    )
+    targets = [target for part in parts for target in part.targets]
+    return Chapter(name="forecast", targets=targets, **dict(side_by_side(parts)))
 
 
 def run_day_ahead(config: RenewablesConfig, run: Run) -> Chapter:
@@ -35,12 +28,14 @@ def run_day_ahead(config: RenewablesConfig, run: Run) -> Chapter:
     found = forecast_tasks(config, run)
     return Chapter(
         name="forecast",
+        title="Day-ahead PV",
+        intro="Three real plants and the weather forecasts that the contestants of GEFCom2014 were given. Each month is"
+        " forecast by models trained on what came before it. Retrospective: the answers have been public since 2014.",
         headlines=[evaluate.headline(found)],
         metrics=evaluate.metrics(found),
         tables=[evaluate.methods_table(found), evaluate.ratios_table(found), evaluate.contest_table(found)],
         figures=figures.draw_all(found, run),
         data=used("gefcom2014-solar.csv", "gefcom2014-solar-scores.csv"),
-        notes=["Day-ahead PV is retrospective: the contest's answers have been public since 2014."],
         targets=evaluate.targets(found),
     )
 

@@ -20,6 +20,7 @@ DayAheadMethod = Literal[
     "climatology",
 ]
 Part = Literal["day_ahead", "intraday", "wind"]
+OURS: tuple[DayAheadMethod, ...] = ("network and trees", "torch network", "LightGBM")
 
 
 class DayAheadConfig(Section):
@@ -32,8 +33,9 @@ class DayAheadConfig(Section):
     )
     methods: tuple[DayAheadMethod, ...] = Field(
         ("network and trees", "torch network", "LightGBM", "NGBoost, normal", "pvlib physics, dressed", "climatology"),
-        min_length=1,
-        description="methods in the order of the table; the first is ours",
+        min_length=2,
+        description="methods in the order of the table: at least one of the first three, the first of which is"
+        " judged, and a peer",
     )
     network_levels: tuple[Level, ...] = Field(
         FITTED_LEVELS,
@@ -41,7 +43,7 @@ class DayAheadConfig(Section):
         description="quantile levels that the network fits, increasing, each in (0, 1); the others are interpolated",
     )
     network_weight: float = Field(
-        0.6, ge=0, le=1, description="weight of the network where network and trees are averaged, 0 to 1"
+        0.65, ge=0, le=1, description="weight of the network where network and trees are averaged, 0 to 1"
     )
     train_days: int | None = Field(
         None, ge=60, le=2000, description="train on the last n days before a task, 60 to 2000; null = on all"
@@ -50,10 +52,11 @@ class DayAheadConfig(Section):
         NgboostConfig(rounds=300, depth=5, min_leaf=20, row_share=0.5, column_share=0.5), description="NGBoost"
     )
     network: NetworkConfig = Field(
-        NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=60, learning_rate=0.002), description="the torch model"
+        NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=45, learning_rate=0.0025),
+        description="the torch model",
     )
     trees: TreesConfig = Field(
-        TreesConfig(levels=(0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)),
+        TreesConfig(rounds=400, learning_rate=0.07, levels=(0.02, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 0.98)),
         description="LightGBM",
     )
 
@@ -63,6 +66,10 @@ class DayAheadConfig(Section):
             raise ValueError("tasks and methods must each be named once")
         if list(self.network_levels) != sorted(set(self.network_levels)):
             raise ValueError("network_levels must increase")
+        if not set(OURS) & set(self.methods):
+            raise ValueError(f"methods must hold one of: {', '.join(OURS)}")
+        if not set(self.methods) - set(OURS):
+            raise ValueError("methods must hold a peer: what is judged never stands alone")
         return self
 
 
@@ -75,3 +82,9 @@ class ForecastConfig(Section):
     day_ahead: DayAheadConfig = Field(DayAheadConfig(), description="day-ahead PV, GEFCom2014 solar track")
     intraday: IntradayConfig = Field(IntradayConfig(), description="PV, 15 minutes to hours ahead")
     wind: WindConfig = Field(WindConfig(), description="wind, hours ahead")
+
+    @model_validator(mode="after")
+    def _parts_once(self) -> ForecastConfig:
+        if len(set(self.parts)) != len(self.parts):
+            raise ValueError("parts must each be named once")
+        return self

@@ -51,15 +51,20 @@ class Farm:
         return self.power.mean(axis=1)
 
 
-def read_farm() -> Farm:
-    """La Haute Borne on one 10-minute grid of true UTC."""
-    raw, assets = haute_borne("scada"), haute_borne("assets")
-    rated = assets["Rated_power"].unique()
-    assert len(rated) == 1, "the turbines are of one type"
+def clocked_scada() -> tuple[pd.DataFrame, int]:
+    """(rows as published with their `start` in true UTC, without those whose stamps come twice; how many those are)."""
+    raw = haute_borne("scada")
     stamps = pd.to_datetime(raw["Date_time"].str[:19], format="%Y-%m-%dT%H:%M:%S").dt.tz_localize("UTC")
     raw = raw.assign(start=stamps)
     doubled = raw.duplicated(["Wind_turbine_name", "start"], keep=False)
-    raw = raw[~doubled]
+    return raw[~doubled], int(doubled.sum())
+
+
+def read_farm() -> Farm:
+    """La Haute Borne on one 10-minute grid of true UTC."""
+    (raw, doubled), assets = clocked_scada(), haute_borne("assets")
+    rated = assets["Rated_power"].unique()
+    assert len(rated) == 1, "the turbines are of one type"
     grid = pd.date_range(raw["start"].min(), raw["start"].max(), freq=STEP, name="start")
     channels = {
         column: raw.pivot(index="start", columns="Wind_turbine_name", values=column).reindex(grid).to_numpy(dtype=float)
@@ -75,7 +80,7 @@ def read_farm() -> Farm:
         temp_air=np.where((temperature > low) & (temperature < high), temperature, np.nan),
         pitch=(channels["Ba_avg"] + 180) % 360 - 180,
         capacity_kw=float(rated[0] * channels["P_avg"].shape[1]),
-        doubled=int(doubled.sum()),
+        doubled=doubled,
     )
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib import pyplot
 
 from demos.renewables.data import gefcom_scores
+from demos.renewables.forecast.config import OURS
 from demos.renewables.forecast.day_ahead import DayAhead
-from demos.renewables.forecast.evaluate import losses
+from demos.renewables.forecast.evaluate import BENCHMARK, losses
 from demos.renewables.forecast.gefcom import LEVELS
 from shared.evaluation.metrics import reliability
 from shared.style import COLOURS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure
 
+NOON_UTC = 2
 BANDS = ((0.01, 0.99), (0.1, 0.9), (0.25, 0.75))
 FAN_DAYS = 5
 
@@ -29,14 +31,15 @@ def draw_all(found: DayAhead, run: Run) -> list[Figure]:
 
 
 def _fan(found: DayAhead, run: Run) -> Figure:
-    """The days of the first plant on which the forecast was least and most sure, in their week."""
-    ours = next(iter(found.quantiles))
+    """The days of the first plant on which the forecast changes most from one to the next."""
     site = found.rows["site"].iloc[0]
     first = _restless_day(found, str(site))
-    chosen = (found.rows["site"] == site) & found.rows["issue_time"].between(
-        first, first + pd.Timedelta(days=FAN_DAYS - 1)
+    # Local days, from midnight to midnight by the sun: an issue ends at ten in the morning there.
+    midnight = first.floor("D") + pd.Timedelta(hours=NOON_UTC - 12)
+    chosen = (found.rows["site"] == site) & found.rows["valid_time"].between(
+        midnight, midnight + pd.Timedelta(days=FAN_DAYS), inclusive="right"
     )
-    rows, table = found.rows[chosen], found.quantiles[ours][chosen.to_numpy()] * 100
+    rows, table = found.rows[chosen], found.quantiles[found.ours][chosen.to_numpy()] * 100
     times = rows["valid_time"].dt.tz_localize(None) - pd.Timedelta(minutes=30)
     figure, axes = pyplot.subplots(figsize=(10, 4.2))
     for (low, high), shade in zip(BANDS, (0.15, 0.3, 0.45), strict=True):
@@ -51,23 +54,27 @@ def _fan(found: DayAhead, run: Run) -> Figure:
         )
     axes.plot(times, table[:, LEVELS.index(0.5)], color=COLOURS[0], label="P50")
     axes.plot(times, 100 * rows["power"], color=COLOURS[6], marker=".", markersize=4, linewidth=1, label="measured")
-    axes.set(ylabel="power [% of capacity]", xlabel="UTC, middle of the hour (noon is about 02:00)", ylim=(0, None))
+    axes.set(
+        ylabel="power [% of capacity]",
+        xlabel=f"UTC, middle of the hour; noon there is about {NOON_UTC:02d}:00",
+        ylim=(0, None),
+    )
     axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return run.figure(
         figure,
         "fan",
-        title=f"Fan chart: {FAN_DAYS} days ahead of the fact at {site}",
-        caption=f"{ours}; each day forecast from the weather forecast of its own 00 UTC. The stretch with the largest"
-        " sum of day-to-day changes of P50 in the tested months, so both sure and unsure days show.",
-        alt=f"Five humps of PV power with bands of quantiles around the measured line, from {first:%Y-%m-%d}.",
+        title=f"Fan chart: day-ahead forecasts of {FAN_DAYS} days at {site}",
+        caption=f"{found.ours}; each hour forecast from the weather forecast issued 1 to 24 h before, at 00 UTC,"
+        " mid-morning there. The stretch with the largest day-to-day changes of P50 in the tested months, so both sure"
+        " and unsure days show.",
+        alt=f"PV power over {FAN_DAYS} days from {first:%Y-%m-%d}: bands of quantiles, P50 and the measured line.",
     )
 
 
 def _restless_day(found: DayAhead, site: str) -> pd.Timestamp:
     """First day of the FAN_DAYS days on which the forecast energy changes most from day to day."""
-    ours = next(iter(found.quantiles))
     chosen = (found.rows["site"] == site).to_numpy()
-    middle = pd.Series(found.quantiles[ours][chosen, LEVELS.index(0.5)])
+    middle = pd.Series(found.quantiles[found.ours][chosen, LEVELS.index(0.5)])
     energy = middle.groupby(found.rows.loc[chosen, "issue_time"].to_numpy()).sum()
     steps = energy.diff().abs().fillna(0).rolling(FAN_DAYS - 1).sum().shift(-(FAN_DAYS - 1))
     whole = (energy.index.to_series().shift(-(FAN_DAYS - 1)) - energy.index) == pd.Timedelta(days=FAN_DAYS - 1)
@@ -94,17 +101,16 @@ def _reliability(found: DayAhead, run: Run) -> Figure:
         title="Reliability diagram, daylight",
         caption="How often the power stayed at or below each forecast quantile; on the dashed line a forecast means"
         " what it says. Many hours of exactly zero power at dawn and dusk lift all curves at the lowest levels.",
-        alt="Reliability curves of all methods near the diagonal, and their differences from it.",
+        alt="Reliability curves of all methods beside the diagonal, and their differences from it.",
     )
 
 
 def _tasks(found: DayAhead, run: Run) -> Figure:
     figure, axes = pyplot.subplots(figsize=(10, 4.2))
-    published = gefcom_scores().drop(columns="Benchmark - Solar")
-    for number, (name, _) in enumerate(found.quantiles.items()):
+    published = gefcom_scores().drop(columns=BENCHMARK)
+    for colour, name in zip(COLOURS, [name for name in OURS if name in found.quantiles], strict=False):
         score = 100 * pd.Series(losses(found, name)).groupby(found.rows["task"].to_numpy()).mean()
-        if number < 3:
-            axes.plot(score.index, score, marker="o", color=COLOURS[number], label=name, zorder=3)
+        axes.plot(score.index, score, marker="o", color=colour, label=name, zorder=3)
     tasks = sorted(set(found.rows["task"]))
     for name in published.columns:
         axes.plot(tasks, 100 * published.loc[tasks, name], ".", color="#b6bcc6", markersize=5, zorder=1)
@@ -119,5 +125,5 @@ def _tasks(found: DayAhead, run: Run) -> Figure:
         "tasks",
         title="Task by task beside the contestants of 2014",
         caption="Scores above 2.4 % are cut off. Retrospective: we knew which methods had done well.",
-        alt="Lines of our methods below most grey dots of the contestants in each task.",
+        alt="Loss of network, trees and both in each task, with a dot for each contestant.",
     )

@@ -5,7 +5,7 @@ at 00 UTC of each day and from all power measured before that month; nothing of 
 is retrospective: the answers have been public since 2014.
 
 Times: stamps are the end of the hour, in UTC. The fluxes of ECMWF are sums since the issue; they are differenced within
-each issue, so that neither the next issue's first hour nor the last issue's last hour enters.
+each issue. Features may look back into the issue before, which is known by then, and never into the next one.
 """
 
 from __future__ import annotations
@@ -121,14 +121,15 @@ def _weather(raw: pd.DataFrame) -> pd.DataFrame:
     table = raw.rename(columns=ECMWF)[list(ECMWF.values())]
     for name in SINCE_ISSUE:
         sums = table[name]
-        table[name] = sums.groupby(level="ref_datetime").diff().fillna(sums)
+        hourly = sums.groupby(level="ref_datetime").diff()
+        table[name] = hourly.where(sums.groupby(level="ref_datetime").cumcount() > 0, sums)
     table[["ghi", "longwave_down", "top_net_solar"]] /= 3600
     table["precipitation"] *= 1000
     return table.reset_index(drop=True)
 
 
 def _features(weather: pd.DataFrame, ghi_clear: NDArray[np.float64]) -> pd.DataFrame:
-    """What one site's forecast says about each hour, the hours around it, and the day."""
+    """What one site's forecast says about each hour and the hours around it."""
     ghi = weather["ghi"].to_numpy()
     clearness, cover = _clearness(ghi, ghi_clear), weather["cloud_cover"].to_numpy()
     liquid = np.log10(weather["liquid_water"].to_numpy().clip(0) + 1e-5)
@@ -158,19 +159,10 @@ def _features(weather: pd.DataFrame, ghi_clear: NDArray[np.float64]) -> pd.DataF
     for name in ("log_liquid_water", "log_ice_water", "relative_humidity", "longwave_down"):
         for hours in (-2, -1, 1, 2):
             table[f"{name}{hours:+d}h"] = _shifted(table[name], hours)
+    for hours in (-3, 3):
+        table[f"pressure{hours:+d}h"] = _shifted(table["pressure"], hours)
     around = [clearness, _shifted(clearness, -1), _shifted(clearness, 1)]
     table["clearness_3h"] = _mean_of_known(np.stack(around))
-    light = ghi_clear > LIGHT
-    for name, values in (
-        ("ghi", ghi),
-        ("clearness", clearness),
-        ("cloud_cover", cover),
-        ("log_liquid_water", liquid),
-        ("relative_humidity", table["relative_humidity"]),
-    ):
-        table[f"{name}_day"] = _over_the_day(values, light, np.nanmean)
-    table["clearness_day_spread"] = _over_the_day(clearness, light, np.nanstd)
-    table["temp_air_day_high"] = _over_the_day(table["temp_air"], np.ones_like(light), np.nanmax)
     return pd.DataFrame(table)
 
 
@@ -180,14 +172,14 @@ def _clearness(flux: NDArray[np.float64], clear: NDArray[np.float64], limit: flo
 
 
 def _shifted(values: NDArray[np.float64], hours: int) -> NDArray[np.float64]:
-    """The value `hours` later (earlier when negative) in the same issue; NaN where that is outside the issue."""
-    days = values.reshape(-1, HOURS)
-    moved = np.full_like(days, np.nan)
-    if hours > 0:
-        moved[:, :-hours] = days[:, hours:]
+    """The value `hours` later (earlier when negative): earlier ones from the issue before where this one has none (an
+    issue begins in mid-morning there), later ones from the same issue alone; NaN where nothing is known."""
+    moved = np.full(len(values), np.nan)
+    if hours < 0:
+        moved[-hours:] = values[:hours]
     else:
-        moved[:, -hours:] = days[:, :hours]
-    return moved.ravel()
+        moved.reshape(-1, HOURS)[:, :-hours] = values.reshape(-1, HOURS)[:, hours:]
+    return moved
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,9 +187,3 @@ def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=0)
     return np.divide(total, known.sum(axis=0), out=np.full(values.shape[1:], np.nan), where=known.any(axis=0))
-
-
-def _over_the_day(values: NDArray[np.float64], where: NDArray[np.bool_], measure: object) -> NDArray[np.float64]:
-    """A statistic of each issue's 24 hours, over the hours that are `where`, repeated for each hour."""
-    days = np.where(where.reshape(-1, HOURS), np.asarray(values).reshape(-1, HOURS), np.nan)
-    return np.repeat(measure(days, axis=1), HOURS)  # type: ignore[operator]

@@ -38,7 +38,7 @@ class EtsConfig(Section):
 
 
 class IntradayConfig(Section):
-    """Intraday PV: from the plant's own power and the sun alone."""
+    """Intraday PV: from the plant's own power and the sun, and at one's own plant the weather measured there."""
 
     horizons: tuple[Minutes, ...] = Field(
         (15, 30, 60, 120, 180, 240),
@@ -52,8 +52,12 @@ class IntradayConfig(Section):
         " null = 2013-01-01 of the embedded plant, the last third of one's own",
     )
     test_until: date | None = Field(None, description="day after the last test day, UTC; null = to the end")
-    issue_every: int = Field(1, ge=1, le=96, description="every n-th interval of the test is an issue time, 1 to 96")
-    train_every: int = Field(1, ge=1, le=96, description="every n-th interval is learned from, 1 to 96")
+    issue_every: Minutes | None = Field(
+        None, description="from one issue time of the test to the next [min], 1 to 1440; null = every interval"
+    )
+    train_every: Minutes | None = Field(
+        None, description="learned from as if issued every n minutes [min], 1 to 1440; null = every interval"
+    )
     daylight: float = Field(
         5.0,
         ge=0,
@@ -153,6 +157,8 @@ def _checked(config: C) -> C:
         raise ValueError("horizons must increase")
     if len(set(config.learners)) != len(config.learners):
         raise ValueError("learners must each be named once")
+    if not {"LightGBM", "torch network"} & set(config.learners):
+        raise ValueError("learners must hold LightGBM or torch network: one of them is judged, the others are peers")
     if config.test_from and config.test_until and config.test_from >= config.test_until:
         raise ValueError("test_until must lie after test_from")
     return config

@@ -26,7 +26,8 @@ LEVELS = tuple(np.round(np.arange(1, 40) / 40, 3).tolist())
 # The range of levels that each stands for, up to halfway to its neighbours: weights of a mean over the distribution.
 SHARES = np.diff(np.concatenate([[0.0], (np.array(LEVELS)[1:] + np.array(LEVELS)[:-1]) / 2, [1.0]]))
 P10, MEDIAN, P90 = (LEVELS.index(level) for level in (0.1, 0.5, 0.9))
-BLEND = "network and trees"
+BLEND, ETS = "network and trees", "AutoETS"
+NEAR_DAYS, FEW = 30, 20  # of a climatology: days to either side in the year, and values below which all are taken
 Mapped: TypeAlias = "Callable[[str, Callable[[Any], Any], Any], list[Any]]"  # as `Run.map`
 
 
@@ -156,25 +157,28 @@ def _network(rows: Rows, error: Array, config: NetworkConfig, seed: int, device:
 class EtsJob:
     """AutoETS over one series without gaps, for the rows of all horizons: all that a worker needs.
 
-    values: (m,); origin: for each horizon (n,) position in `values` of the last known one; steps: (n,) values ahead.
+    values: (m,); for each horizon: origins (n,) position in `values` of the last known one, steps (n,) values ahead,
+    scales (n,) what a value is multiplied by to be a share of capacity.
     """
 
     values: Array
     origins: list[NDArray[np.int64]]
     steps: list[NDArray[np.int64]]
+    scales: list[Array]
     settings: EtsConfig
 
 
-def smooth(job: EtsJob) -> list[tuple[Array, Array]]:
-    """(mean, standard deviation) of each horizon's rows."""
+def smooth(job: EtsJob) -> list[Prediction]:
+    """Normal distributions of each horizon's rows."""
     from demos.renewables.forecast import ets
 
-    return ets.rolling(job.values, job.origins, job.steps, job.settings)
+    found = ets.rolling(job.values, job.origins, job.steps, job.settings)
+    return [normal(mean * scale, spread * scale) for (mean, spread), scale in zip(found, job.scales, strict=True)]
 
 
-def work(job: Learning | EtsJob) -> Prediction | list[tuple[Array, Array]]:
-    """One job of the fan-out."""
-    return smooth(job) if isinstance(job, EtsJob) else learn(job)
+def work(job: Learning | EtsJob) -> list[Prediction]:
+    """One job of the fan-out: the forecasts of one horizon, or of all."""
+    return smooth(job) if isinstance(job, EtsJob) else [learn(job)]
 
 
 def train_all(
@@ -186,25 +190,27 @@ def train_all(
     device: str,
     mapped: Mapped,
     extra: dict[str, list[Learning]] | None = None,
-) -> tuple[list[dict[str, Prediction]], list[tuple[Array, Array]]]:
-    """(name -> forecast for each horizon's rows, AutoETS's numbers for each or nothing), all jobs fanned out at once.
+) -> list[dict[str, Prediction]]:
+    """name -> forecast for each horizon's rows, all jobs fanned out at once.
 
-    extra: further jobs by name, one a horizon each, or none.
+    ets: the job of AutoETS, or None; extra: further jobs by name, one a horizon each, or none.
     """
     settings = {"LightGBM": config.trees, "torch network": config.network, "NGBoost, normal": config.ngboost}
-    jobs: dict[str, list[Learning]] = {
+    by_name: dict[str, list[Learning]] = {
         name: [Learning(name, rows, settings[name], seed, device) for rows in every]
         for name in config.learners
         if name in settings
     }
-    jobs |= {name: list(some) for name, some in (extra or {}).items() if some}
-    names = [(name, at) for name, some in jobs.items() for at in range(len(some))]
-    flat: list[Learning | EtsJob] = [jobs[name][at] for name, at in names]
-    found = mapped(label, work, [*flat, *([ets] if ets else [])])
+    by_name |= extra or {}
+    jobs: list[Learning | EtsJob] = [job for some in by_name.values() for job in some]
+    names = [name for name, some in by_name.items() for _ in some]
+    if ets is not None:
+        jobs, names = [*jobs, ets], [*names, *[ETS] * len(every)]
+    found = [one for several in mapped(label, work, jobs) for one in several]
     learned: list[dict[str, Prediction]] = [{} for _ in every]
-    for (name, at), one in zip(names, found, strict=False):
-        learned[at][name] = one
-    return learned, found[-1] if ets else []
+    for number, (name, one) in enumerate(zip(names, found, strict=True)):
+        learned[number % len(every)][name] = one
+    return learned
 
 
 def blended(learned: dict[str, Prediction]) -> dict[str, Prediction]:
@@ -231,6 +237,12 @@ def rolling(values: Array, steps: int, measure: str = "mean", least: int = 1) ->
         steps, least = max(steps, 2), max(least, 2)
     window = pd.Series(values).rolling(steps, min_periods=least)
     return np.asarray(getattr(window, measure)(), dtype=float)
+
+
+def in_season(values: Array, days: NDArray[np.integer], day: int) -> Array:
+    """Those of `values` (n,) whose day of the year (n,) is within NEAR_DAYS of `day`; all where those are below FEW."""
+    near = np.abs((days - day + 183) % 366 - 183) <= NEAR_DAYS
+    return values[near] if near.sum() >= FEW else values
 
 
 def ahead(values: Array, issue: NDArray[np.int64], steps: int) -> Array:

@@ -25,13 +25,15 @@ from shared.seed import generator
 CLIP = 5.0  # standard deviations; a weather value never seen in training must not carry the output away
 FIRST_STEP = -3.0  # softplus(-3) x STEP is about 0.5 % of the scale: the first spread before training
 STEP = 0.1
+GAIN_RATE = 6.0  # the gains of the inputs learn faster than the weights (after RealMLP, Holzmueller et al. 2024)
 
 
 class QuantileNet(nn.Module):
-    """Features (n, f) and scale (n,) to quantiles (n, q), increasing in q."""
+    """Features (n, f) and scale (n,) to quantiles (n, q), increasing in q. Each feature has a gain that is learned."""
 
     def __init__(self, features: int, levels: int, config: NetworkConfig) -> None:
         super().__init__()
+        self.gain_F = nn.Parameter(torch.ones(features))
         widths = [features, *[config.hidden] * config.layers]
         parts: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -41,7 +43,7 @@ class QuantileNet(nn.Module):
 
     def forward(self, x_NF: Tensor, scale_N: Tensor) -> Tensor:
         """(n, q) quantiles in the unit of the scale."""
-        raw_NQ = self.body(x_NF)
+        raw_NQ = self.body(x_NF * self.gain_F)
         middle_N1 = raw_NQ[:, self.middle : self.middle + 1]
         steps_NQ = STEP * nn.functional.softplus(raw_NQ + FIRST_STEP)
         up = middle_N1 + steps_NQ[:, self.middle + 1 :].cumsum(1)
@@ -92,11 +94,9 @@ def fit(
 ) -> Trained:
     """Train `config.members` networks.
 
-    features: (n, f), NaN where unknown; target and scale: (n,), one unit; levels: q increasing, in (0, 1), q odd.
-    device: as in the config of a run. Raises ValueError for fewer rows than a batch.
+    features: (n, f), NaN where unknown; target and scale: (n,), one unit; levels: q increasing, in (0, 1).
+    device: as in the config of a run. A batch is never more than all rows.
     """
-    if len(features) < config.batch:
-        raise ValueError(f"{len(features)} rows are fewer than one batch of {config.batch}")
     mean_F = np.nanmean(features, axis=0).astype(np.float32)
     spread_F = (np.nanstd(features, axis=0) + 1e-6).astype(np.float32)
     x_NF = _standard(features, mean_F, spread_F)
@@ -114,12 +114,13 @@ def _train(rows: Rows, levels_Q: Tensor, config: NetworkConfig, seed: int, devic
         torch.manual_seed(seed)
         net = QuantileNet(rows.tensors[0].shape[1], len(levels_Q), config)
         order = RandomSampler(rows, generator=torch.Generator().manual_seed(seed))
-        batches = DataLoader(rows, config.batch, sampler=order, drop_last=True, collate_fn=tuple)
-        optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        batches = DataLoader(rows, min(config.batch, len(rows)), sampler=order, drop_last=True, collate_fn=tuple)
+        slow = [weight for name, weight in net.named_parameters() if name != "gain_F"]
+        groups = [{"params": slow, "weight_decay": config.weight_decay}, {"params": [net.gain_F], "weight_decay": 0.0}]
+        rates = [config.learning_rate, GAIN_RATE * config.learning_rate]
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         net, optimizer, batches = accelerator.prepare(net, optimizer, batches)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, config.learning_rate, total_steps=config.epochs * len(batches) + 1
-        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config.epochs * len(batches) + 1)
         levels_Q = levels_Q.to(accelerator.device)
         net.train()
         for _ in range(config.epochs):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from demos.renewables.forecast.gefcom import LATITUDE, LEVELS, LONGITUDE
 from demos.renewables.forecast.horizons_config import NgboostConfig
+from demos.renewables.forecast.lagged import in_season
 from demos.renewables.forecast.ngboost_peer import normals
 
 TILTS = (0, 10, 20, 30, 40)  # deg
@@ -25,8 +26,7 @@ def climatology(train: pd.DataFrame, test: pd.DataFrame) -> NDArray[np.float64]:
         days = test["valid_time"].dt.day_of_year.to_numpy()[rows]
         power, season = same["power"].to_numpy(), same["day"].to_numpy()
         for day in np.unique(days):
-            near = np.abs((season - day + 183) % 366 - 183) <= 30
-            found[rows[days == day]] = np.quantile(power[near] if near.sum() >= 20 else power, LEVELS)
+            found[rows[days == day]] = np.quantile(in_season(power, season, day), LEVELS)
     return found
 
 

@@ -1,13 +1,11 @@
 """A PV plant on its regular grid, with the power that a clear sky would give.
 
-pvlib's clear sky (Ineichen and Perez, with the monthly Linke turbidity of its table) on the plane of the modules
-(Hay-Davies; reflection by Fresnel), turned into power by a factor that moments of steady power in the training time
-decide. Power over clear-sky power is the clear-sky index k.
+pvlib's clear sky on the plane of the modules (site/clear_sky.py; reflection by Fresnel), turned into power by a factor
+that moments of steady power in the training time decide. Power over clear-sky power is the clear-sky index k.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from demos.renewables.forecast.lagged import Array, rolling
+from demos.renewables.site.clear_sky import clear_sky
 from shared.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 LIT = 0.02  # share of capacity: below that clear-sky power, k is only noise
 LOW_SUN = 5.0  # deg: neither is it known below that elevation
 STEADY = 0.02  # standard deviation of power over its clear-sky shape, in three intervals of a steady sky
+LEAST_STEADY = 100  # of those, to fit the factor
 TRUSTED = 0.1  # kW/m2 on the modules from which the shape is fitted
 
 
@@ -62,29 +62,12 @@ class Plant:
 def effective_irradiance(site: Site) -> tuple[Array, pd.DataFrame]:
     """((T,) clear-sky irradiance that enters the modules [kW/m2], the sun at mid-interval as pvlib gives it)."""
     from pvlib import iam, irradiance
-    from pvlib.location import Location, lookup_altitude
 
-    middle = site.power.index + site.to_middle
-    place = Location(site.latitude, site.longitude, altitude=lookup_altitude(site.latitude, site.longitude))
+    sky, sun = clear_sky(site, site.power.index + site.to_middle)
     modules = (site.surface_tilt, site.surface_azimuth)
-    with warnings.catch_warnings():
-        # pvlib 0.16 asks a DatetimeIndex for what pandas 3 has renamed; nothing that we could write differently.
-        warnings.filterwarnings("ignore", message="DatetimeIndex.dayofyear")
-        sun = place.get_solarposition(middle)
-        sky = place.get_clearsky(middle, model="ineichen", solar_position=sun)
-        plane = irradiance.get_total_irradiance(
-            *modules,
-            sun["apparent_zenith"],
-            sun["azimuth"],
-            sky["dni"],
-            sky["ghi"],
-            sky["dhi"],
-            dni_extra=irradiance.get_extra_radiation(middle),
-            model="haydavies",
-        )
     beam = iam.physical(irradiance.aoi(*modules, sun["apparent_zenith"], sun["azimuth"]))
     diffuse = iam.marion_diffuse("physical", site.surface_tilt)["sky"]
-    entering = plane["poa_direct"] * beam + plane["poa_diffuse"] * diffuse
+    entering = sky["poa_direct"] * beam + sky["poa_diffuse"] * diffuse
     return np.where(sun["apparent_elevation"] > 0, entering.fillna(0), 0.0) / 1000, sun
 
 
@@ -101,7 +84,7 @@ def make_plant(site: Site, learn_until: pd.Timestamp) -> Plant:
         name=site.name,
         end=end,
         power=power,
-        clear=_clear_power(power, effective, season, azimuth, np.asarray(end <= learn_until)),
+        clear=_clear_power(site.name, power, effective, season, azimuth, np.asarray(end <= learn_until)),
         elevation=sun["apparent_elevation"].to_numpy(),
         azimuth=azimuth,
         per_day=int(pd.Timedelta(days=1) / site.step),
@@ -111,11 +94,13 @@ def make_plant(site: Site, learn_until: pd.Timestamp) -> Plant:
     )
 
 
-def _clear_power(power: Array, effective: Array, season: Array, azimuth: Array, known: NDArray[np.bool_]) -> Array:
+def _clear_power(
+    name: str, power: Array, effective: Array, season: Array, azimuth: Array, known: NDArray[np.bool_]
+) -> Array:
     """(T,) power under a clear sky: effective irradiance [kW/m2] times a factor linear in season, morning or afternoon,
     and the irradiance itself (hot modules give less), fitted by least squares on steady moments, outliers trimmed.
 
-    Raises UserError when the training time has fewer than 100 steady moments.
+    Raises UserError when the training time has fewer than LEAST_STEADY steady moments.
     """
     shape = np.column_stack(
         [np.ones_like(season), np.cos(season), np.sin(season), np.sin(np.radians(azimuth)), effective]
@@ -127,10 +112,11 @@ def _clear_power(power: Array, effective: Array, season: Array, azimuth: Array, 
     chosen = bright & (spread < STEADY) & (usual > 0.75) & (usual < 1.3)
     factor = np.zeros(shape.shape[1])
     for _ in range(6):
-        if chosen.sum() < 100:
+        if chosen.sum() < LEAST_STEADY:
             raise UserError(
-                f"only {int(chosen.sum())} steady sunny intervals before the test; give more training time"
-                " (at least a few sunny days), or check latitude, longitude, tilt and azimuth"
+                f"{name}: only {int(chosen.sum())} steady sunny intervals before the test, needed are {LEAST_STEADY};"
+                " give more data, set forecast.intraday.test_from later (a few sunny days must lie before it), or check"
+                " site.latitude, site.longitude, site.tilt and site.azimuth"
             )
         factor, *_ = np.linalg.lstsq(shape[chosen] * effective[chosen, None], power[chosen], rcond=None)
         chosen &= np.abs(ratio / (shape @ factor) - 1) < 0.15

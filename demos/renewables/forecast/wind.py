@@ -18,6 +18,7 @@ from demos.renewables.forecast import horizons
 from demos.renewables.forecast.farm import HOUR, STEP, Farm, fit_curve, hourly, over_turbines, read_farm
 from demos.renewables.forecast.horizons import Case, Scheme
 from demos.renewables.forecast.lagged import (
+    ETS,
     LEVELS,
     MEDIAN,
     Array,
@@ -27,7 +28,7 @@ from demos.renewables.forecast.lagged import (
     Rows,
     Split,
     blended,
-    normal,
+    in_season,
     point,
     rolling,
     shift,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from demos.renewables.forecast.lagged import Mapped
     from shared.demo import Run
 
-REFERENCE, TUNED, ETS = "persistence, last hour", "persistence, tuned mix", "AutoETS"
+REFERENCE, TUNED = "persistence, last hour", "persistence, tuned mix"
 CEILING = "perfect-weather ceiling (reanalysis), not a forecast"
 LOWEST, HIGHEST = -0.02, 1.02  # share of capacity: own consumption, and a little over rated power
 SCHEME = Scheme(
@@ -80,8 +81,8 @@ def known_features(farm: Farm) -> pd.DataFrame:
         table[f"temp_trend_{hours}h"] = temperature - shift(temperature, hours * HOUR)
     table["direction_east"], table["direction_north"], table["temp_air"] = east, north, temperature
     table["pitch"] = rolling(over_turbines(farm.pitch), HOUR)
-    stopped = (farm.power < 0.005) & (farm.wind_speed > 5.0)
-    table["stopped"] = rolling(stopped.mean(axis=1), HOUR)
+    stopped = np.where((farm.power < 0.005) & (farm.wind_speed > 5.0), 1.0, 0.0)
+    table["stopped"] = rolling(over_turbines(np.where(np.isfinite(farm.power), stopped, np.nan)), HOUR)
     return pd.DataFrame(table)
 
 
@@ -150,8 +151,7 @@ def _climatology(stamps: pd.DatetimeIndex, rows: Rows) -> Prediction:
     groups = pd.DataFrame({"hour": hour[rows.test], "day": day[rows.test]}).groupby(["hour", "day"]).indices
     for (one, date), at in groups.items():
         near = np.abs((hour[train] - one + 12) % 24 - 12) <= 1
-        same = near & (np.abs((day[train] - date + 183) % 366 - 183) <= 30)
-        past = target[same] if same.sum() >= 20 else target[near]
+        past = in_season(target[near], day[train][near], date)
         mean[at], quantiles[at] = past.mean(), np.quantile(past, LEVELS)
     return Prediction(mean, quantiles[:, MEDIAN], quantiles)
 
@@ -171,9 +171,7 @@ def with_reanalysis(farm: Farm, rows: Rows, era5: pd.DataFrame) -> Rows:
             features[f"era5_{column}_{name}"] = _at(table[column], at)
     features["era5_now"] = _at(table["ws_100m"], farm.end[rows.issue])
     features["era5_change"] = features["era5_ws_100m_end"] - features["era5_now"]
-    return Rows(
-        rows.horizon, rows.steps, rows.issue, features, rows.target, rows.anchor, rows.scale, rows.train, rows.test
-    )
+    return replace(rows, features=features)
 
 
 def _at(series: pd.Series, times: pd.DatetimeIndex) -> Array:
@@ -192,7 +190,7 @@ def ets_job(farm: Farm, all_rows: list[Rows], config: WindConfig) -> EtsJob:
     steps = [np.full(len(one), rows.steps - HOUR // 2 + 1) for one, rows in zip(origins, all_rows, strict=True)]
     least = min(int(one.min()) for one in origins)
     settings = config.ets.model_copy(update={"window": max(100, min(config.ets.window, least))})
-    return EtsJob(farm.total[known], origins, steps, settings)
+    return EtsJob(farm.total[known], origins, steps, [np.ones(len(one)) for one in origins], settings)
 
 
 def forecast_farm(farm: Farm, config: WindConfig, *, seed: int, device: str, mapped: Mapped) -> list[Case]:
@@ -204,9 +202,7 @@ def forecast_farm(farm: Farm, config: WindConfig, *, seed: int, device: str, map
     if config.ceiling:
         era5 = haute_borne("era5")
         extra = [Learning("LightGBM", with_reanalysis(farm, rows, era5), config.trees, seed) for rows in every]
-    learned, smoothed = train_all("wind: training", every, config, ets, seed, device, mapped, {CEILING: extra})
-    for one, (mean, spread) in zip(learned, smoothed, strict=bool(smoothed)):
-        one[ETS] = normal(mean, spread)
+    learned = train_all("wind: training", every, config, ets, seed, device, mapped, {CEILING: extra})
     return [_case(farm, rows, one, config, split) for rows, one in zip(every, learned, strict=True)]
 
 
@@ -240,6 +236,9 @@ def run_wind(config: RenewablesConfig, run: Run) -> Chapter:
     ceiling = f'The row "{CEILING}" was given ERA5 of the very hour it predicts: what perfect weather would be worth.'
     return Chapter(
         name="forecast",
+        title="Wind, hours ahead",
+        intro="Measured power of La Haute Borne, four turbines, forecast hours ahead from the farm's own SCADA alone."
+        " Retrospective: the test days are on record; models are trained on what came before them.",
         headlines=horizons.headlines(cases, scheme),
         metrics=horizons.metrics(cases, scheme),
         tables=[horizons.skill_table(cases, scheme), horizons.error_table(cases, scheme)],

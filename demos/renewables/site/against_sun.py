@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from demos.renewables.site.finding import Finding, refuse, when
 from demos.renewables.site.place import check_place
 from demos.renewables.site.sun import days_of, elevation
 
+T = TypeVar("T", pd.Series, pd.DataFrame)
 DARK_SHARE = 0.005  # share of all energy that may come while the sun is down
 
 
@@ -31,32 +33,54 @@ class Declared:
         return {"left": step / 2, "center": pd.Timedelta(0), "right": -step / 2}[self.interval_label]
 
 
+@dataclass(frozen=True)
+class Clock:
+    """How a clock is put right: the daylight saving of `zone` undone ("" for none), then `minutes` off all stamps."""
+
+    zone: str = ""
+    minutes: int = 0
+
+    def mended(self, table: T) -> T:
+        """The table, of a regular UTC grid, on one of the same step with its stamps put right."""
+        if self.zone:
+            known, times = _placed(table.index, self.zone)
+            grid = pd.date_range(times[0], times[-1], freq=table.index[1] - table.index[0], name="time")
+            table = table[known].set_axis(times).reindex(grid)
+        return table.set_axis(table.index - pd.Timedelta(minutes=self.minutes)) if self.minutes else table
+
+
 def check_clock(series: pd.Series, declared: Declared) -> tuple[pd.Series, list[Finding]]:
     """The series with its clock and place held against the sun; also for irradiance. Raises Refusal.
 
     series: regular UTC grid, any unit, not negative; the result has the same step.
     """
+    clock, findings = find_clock(series, declared)
+    return clock.mended(series), findings
+
+
+def find_clock(series: pd.Series, declared: Declared) -> tuple[Clock, list[Finding]]:
+    """What puts the clock of a series right, and what was found; otherwise as `check_clock`."""
     step = series.index[1] - series.index[0]
     middle, interval = declared.to_middle(step), step / pd.Timedelta(minutes=1)
     here = (declared.latitude, declared.longitude)
     findings: list[Finding] = []
+    undone = Clock()
     days = days_of(series, *here, middle)
     steps = clock_steps(usable(days), interval)
     if steps:
         zone, sign = matching_zone(steps, usable(days)["offset"], declared.longitude, interval, declared.timezone)
         if sign != 1:
             _refuse_steps(steps, zone, declared.source)
-        series, finding = _without_daylight_saving(series, zone, steps)
-        findings.append(finding)
+        findings.append(_daylight_saving(series.index, zone, steps))
+        undone = Clock(zone)
+        series = undone.mended(series)
         days = days_of(series, *here, middle)
         if left := clock_steps(usable(days), interval):
             _refuse_steps(left, "", declared.source)
     minutes, more = check_place(days, usable(days), *here, declared.mend_offset, declared.source)
-    if minutes:
-        series = series.set_axis(series.index - pd.Timedelta(minutes=minutes))
     if len(days):
-        _refuse_dark(series, declared, middle)
-    return series, findings + more
+        _refuse_dark(Clock(minutes=minutes).mended(series), declared, middle)
+    return Clock(undone.zone, minutes), findings + more
 
 
 def _refuse_steps(steps: list[Step], zone: str, source: str) -> None:
@@ -66,7 +90,7 @@ def _refuse_steps(steps: list[Step], zone: str, source: str) -> None:
             source,
             "clock keeps standard time",
             f"the stamps were read with the daylight saving of {zone}, but the sun shows a clock without it"
-            f" (steps {listed}); set timezone to a fixed offset",
+            f" (steps {listed}); set timezone to a fixed offset, such as site.timezone=+01:00",
             len(steps),
             f"{steps[0].day:%Y-%m-%d}",
         )
@@ -74,18 +98,21 @@ def _refuse_steps(steps: list[Step], zone: str, source: str) -> None:
         source,
         "clock steps",
         f"the clock jumps against the sun on {listed}, which no daylight saving rule explains; correct the stamps, or"
-        " set timezone to the zone whose daylight saving it follows",
+        " set timezone to the zone whose daylight saving it follows, such as site.timezone=Europe/Berlin",
         len(steps),
         f"{steps[0].day:%Y-%m-%d}",
     )
 
 
-def _without_daylight_saving(series: pd.Series, zone: str, steps: list[Step]) -> tuple[pd.Series, Finding]:
-    undone = undo_daylight_saving(series.index, zone)
-    known = np.asarray(undone.times.notna())
-    placed = pd.Series(series.to_numpy()[known], index=undone.times[known])
-    step = series.index[1] - series.index[0]
-    grid = pd.date_range(placed.index[0], placed.index[-1], freq=step, name="time")
+def _placed(index: pd.DatetimeIndex, zone: str) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    """(which stamps can be placed, where they belong)."""
+    times = undo_daylight_saving(index, zone).times
+    known = np.asarray(times.notna())
+    return known, times[known]
+
+
+def _daylight_saving(index: pd.DatetimeIndex, zone: str, steps: list[Step]) -> Finding:
+    undone = undo_daylight_saving(index, zone)
     text = (
         f"the clock follows the daylight saving of {zone} although its stamps do not (steps against the sun:"
         f" {', '.join(map(str, steps))}); undone at the dates of the rule. Stamps of the hour that autumn repeats,"
@@ -93,7 +120,7 @@ def _without_daylight_saving(series: pd.Series, zone: str, steps: list[Step]) ->
         f" {int(undone.nonexistent.sum())}"
     )
     first = f"{steps[0].day:%Y-%m-%d}"
-    return placed.reindex(grid), Finding("daylight saving", text, "mended", len(steps), first)
+    return Finding("daylight saving", text, "mended", len(steps), first)
 
 
 def _refuse_dark(series: pd.Series, declared: Declared, middle: pd.Timedelta) -> None:

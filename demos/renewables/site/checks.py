@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from demos.renewables.site.against_sun import Declared, check_clock
+from demos.renewables.site.against_sun import Clock, Declared, find_clock
 from demos.renewables.site.finding import Finding, refuse, when
 from demos.renewables.site.grid import regular
 from demos.renewables.site.stamps import to_utc
@@ -44,12 +44,12 @@ def check_power(
     utc, findings = to_utc(pd.DatetimeIndex(power.index), frame, timezone, source)
     frame.index = utc
     declared = Declared(latitude, longitude, interval_label, timezone, mend_offset, source)
-    series, more = check_rows(frame.loc[utc.notna(), "power_kw"], capacity_kw, declared)
+    series, more, _ = check_rows(frame.loc[utc.notna(), "power_kw"], capacity_kw, declared)
     return series, findings + more
 
 
-def check_rows(power: pd.Series, capacity_kw: float, declared: Declared) -> tuple[pd.Series, list[Finding]]:
-    """`check_power` for stamps that are in UTC already."""
+def check_rows(power: pd.Series, capacity_kw: float, declared: Declared) -> tuple[pd.Series, list[Finding], Clock]:
+    """`check_power` for stamps that are in UTC already; and what put their clock right."""
     source = declared.source
     power, findings = _scaled(power, capacity_kw, source)
     empty = int(power.isna().sum())
@@ -61,9 +61,10 @@ def check_rows(power: pd.Series, capacity_kw: float, declared: Declared) -> tupl
     findings += more
     series, more = _not_negative(table["power_kw"], capacity_kw, source)
     findings += more
-    series, more = check_clock(series, declared)
+    clock, more = find_clock(series, declared)
+    series = clock.mended(series)
     findings += more + _gaps(series, declared, empty)
-    return series, findings + _above(series, capacity_kw)
+    return series, findings + _above(series, capacity_kw), clock
 
 
 def _scaled(power: pd.Series, capacity_kw: float, source: str) -> tuple[pd.Series, list[Finding]]:

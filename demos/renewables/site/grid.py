@@ -14,15 +14,16 @@ SAME = 0.01  # of the column's scale: doubled rows that differ by less are the s
 
 
 def regular(
-    rows: pd.DataFrame, interval_label: str, source: str, scale: float | None = None
+    rows: pd.DataFrame, interval_label: str, source: str, scale: float | None = None, most_apart: float = 0.0
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """The rows on one regular UTC grid, NaN where there is none, and what was mended.
 
     rows: UTC index in any order; interval_label: left, right or center, needed to average a finer stretch;
-    scale: what SAME refers to [unit of the columns], by default each column's own greatest magnitude.
+    scale: what SAME refers to [unit of the columns], by default each column's own greatest magnitude; most_apart: share
+    of stamps whose rows may contradict each other and are then left empty.
     Raises Refusal for contradicting duplicates and for frequencies that do not divide one another.
     """
-    table, findings = _sorted_once(rows, source, scale)
+    table, findings = _sorted_once(rows, source, scale, most_apart)
     if len(table) < RUN + 1:
         refuse(source, "too short", f"{len(table)} different stamps are too few; give at least a day", len(table))
     seconds = np.asarray((table.index - table.index[0].floor("D")) / pd.Timedelta(seconds=1))
@@ -46,7 +47,9 @@ def regular(
     return table.reindex(grid), findings + more
 
 
-def _sorted_once(rows: pd.DataFrame, source: str, scale: float | None) -> tuple[pd.DataFrame, list[Finding]]:
+def _sorted_once(
+    rows: pd.DataFrame, source: str, scale: float | None, most_apart: float
+) -> tuple[pd.DataFrame, list[Finding]]:
     findings = []
     if not rows.index.is_monotonic_increasing:
         back = np.asarray(rows.index[1:] < rows.index[:-1])
@@ -62,16 +65,30 @@ def _sorted_once(rows: pd.DataFrame, source: str, scale: float | None) -> tuple[
     limit = SAME * (scale if scale is not None else rows.abs().max())
     apart = (spread > limit).any(axis=1)
     if apart.any():
-        at = spread.index[apart.to_numpy().argmax()]
-        column = str(spread.loc[at].idxmax())
-        values = ", ".join(f"{value:g}" for value in rows.loc[[at], column].dropna())
-        text = f"{int(apart.sum())} stamps have rows that contradict each other, first {when(at)}: {column} {values}"
-        refuse(source, "contradicting duplicates", f"{text}; remove the wrong rows", int(apart.sum()), when(at))
+        findings.append(_contradicting(rows, spread, apart, source, most_apart))
+        wrong = rows.index.isin(apart.index[apart])
+        rows, spread, doubled = rows.copy(), spread[~apart], doubled & ~wrong
+        rows.loc[wrong] = np.nan
+        groups = rows.groupby(level=0)
+    if not doubled.any():
+        return groups.mean(), findings
     first = when(rows.index[doubled][0])
     same = bool((spread == 0).all(axis=None))
     how = "dropped" if same else f"replaced by their mean (they differ by at most {float(spread.max(axis=None)):g})"
     text = f"{int(doubled.sum())} repeated rows {how}, first {first}"
     return groups.mean(), [*findings, Finding("duplicates", text, "mended", int(doubled.sum()), first)]
+
+
+def _contradicting(
+    rows: pd.DataFrame, spread: pd.DataFrame, apart: pd.Series, source: str, most_apart: float
+) -> Finding:
+    at = spread.index[apart.to_numpy().argmax()]
+    column, count = str(spread.loc[at].idxmax()), int(apart.sum())
+    values = ", ".join(f"{value:g}" for value in rows.loc[[at], column].dropna())
+    text = f"{count} stamps have rows that contradict each other, first {when(at)}: {column} {values}"
+    if count > most_apart * len(spread):
+        refuse(source, "contradicting duplicates", f"{text}; remove the wrong rows", count, when(at))
+    return Finding("contradicting duplicates", f"{text}; left empty", "mended", count, when(at))
 
 
 def _frequencies(steps: np.ndarray) -> np.ndarray:
@@ -94,8 +111,12 @@ def _on_grid(table: pd.DataFrame, seconds: np.ndarray, step: float, source: str)
     at = int((off != 0).argmax())
     count, first = int((off != 0).sum()), when(table.index[at])
     if np.abs(off).max() > JITTER * step:
-        share = np.isclose(np.diff(seconds), step).mean()
-        text = f"stamps keep no regular step: most often {_minutes(step)} ({share:.0%}), but {first} is off that grid"
+        wild = np.abs(off) > JITTER * step
+        worst = int(np.abs(off).argmax())
+        text = (
+            f"stamps keep no regular step: the nearest is {_minutes(step)}, but {int(wild.sum())} stamps are more than"
+            f" {JITTER:.0%} of it off that grid, most {when(table.index[worst])} by {abs(off[worst]):.0f} s"
+        )
         refuse(source, "irregular", f"{text}; resample the table to a regular step", count, first)
     rounded = table.set_axis(table.index - pd.to_timedelta(off, unit="s"))
     most = f"at most {np.abs(off).max():.0f} s"

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from demos.renewables.site import system_50
-from demos.renewables.site.against_sun import Declared, check_clock
+from demos.renewables.site.against_sun import Clock, Declared, find_clock
 from demos.renewables.site.checks import check_rows
 from demos.renewables.site.config import SiteConfig
 from demos.renewables.site.finding import Finding, refuse, when
@@ -28,6 +28,8 @@ PLAUSIBLE = {
     "temp_air": (-70.0, 60.0),
     "wind_speed": (0.0, 90.0),
 }
+MOST_APART = 0.01  # share of stamps: a clock set back in autumn writes an hour twice, and weather has no dark
+LEAST_LIGHT = 20.0  # W/m2: any day is brighter
 IRRADIANCE = ("ghi", "poa_global", "dni", "dhi")
 
 
@@ -36,8 +38,9 @@ class Site:
     """One plant.
 
     latitude, longitude, surface_tilt, surface_azimuth: [deg]; capacity_kw: AC [kW]; power: [kW], UTC, regular grid;
-    weather: pvlib names and units, UTC, regular grid of its own step, None where there is none; interval_label: "left"
-    (the start of the interval; "right" was turned into it) or "center"; findings: what was mended or noted.
+    weather: measured at the plant, pvlib names and units, UTC, regular grid of its own step, None where there is none;
+    interval_label: of both, "left" (the start of the interval; "right" was turned into it) or "center"; findings: what
+    was mended or noted.
     """
 
     name: str
@@ -79,9 +82,15 @@ def load_site(config: SiteConfig) -> Site:
         config.mend_offset,
         str(config.power),
     )
-    power, more = check_rows(rows["power_kw"], config.capacity, declared)
+    power, more, clock = check_rows(rows["power_kw"], config.capacity, declared)
+    findings += more
     tilt, azimuth, assumed = _orientation(config, config.latitude)
-    weather, weather_findings = _weather(config.weather, declared)
+    weather = None
+    if config.weather is not None:
+        same = config.weather.expanduser().resolve() == config.power.expanduser().resolve()
+        # What is wrong with the clock of one file is wrong in all its columns, and is said once.
+        weather, of_weather = _weather(config.weather, declared, clock if same else Clock())
+        findings += [replace(one, message=f"weather: {one.message}") for one in of_weather if one not in findings]
     return Site(
         name=config.name,
         latitude=config.latitude,
@@ -92,7 +101,7 @@ def load_site(config: SiteConfig) -> Site:
         power=_left(power, config.interval_label),
         weather=None if weather is None else _left(weather, config.interval_label),
         interval_label="center" if config.interval_label == "center" else "left",
-        findings=findings + more + assumed + weather_findings,
+        findings=findings + assumed,
     )
 
 
@@ -106,7 +115,7 @@ def _embedded() -> Site:
         surface_azimuth=system_50.AZIMUTH,
         capacity_kw=system_50.CAPACITY_KW,
         power=power,
-        weather=system_50.weather_system_50(power.index),
+        weather=None,
         interval_label=system_50.INTERVAL_LABEL,
         findings=findings,
     )
@@ -123,30 +132,42 @@ def _orientation(config: SiteConfig, latitude: float) -> tuple[float, float, lis
     return tilt, azimuth, [Finding("assumed orientation", text, "noted", len(missing))]
 
 
-def _weather(path: Path | None, declared: Declared) -> tuple[pd.DataFrame | None, list[Finding]]:
-    if path is None:
-        return None, []
+def _weather(path: Path, declared: Declared, clock: Clock) -> tuple[pd.DataFrame, list[Finding]]:
+    """The weather, checked; clock: what is already known to put its stamps right. Raises UserError."""
     declared = replace(declared, source=str(path))
     rows, findings = read_weather(path, declared.timezone)
-    for name, (low, high) in ((name, PLAUSIBLE[name]) for name in rows):
-        wrong = (rows[name] < low) | (rows[name] > high)
-        if wrong.any():
-            at = int(wrong.to_numpy().argmax())
-            text = f"{name} is {rows[name].iloc[at]:g} at {when(rows.index[at])}, outside {low:g} to {high:g}"
-            hint = (
-                "; pvlib's unit is C, not K" if name == "temp_air" and rows[name].median() > 150 else "; check the unit"
-            )
-            refuse(declared.source, "implausible weather", text + hint, int(wrong.sum()), when(rows.index[at]))
-    table, more = regular(rows, declared.interval_label, declared.source)
+    _refuse_implausible(rows, declared.source)
+    table, more = regular(rows, declared.interval_label, declared.source, most_apart=MOST_APART)
+    findings += more
+    table = clock.mended(table)
     light = [name for name in IRRADIANCE if name in table]
     table[light] = table[light].clip(lower=0.0)
     if light:
-        _, clock = check_clock(table[light[0]], replace(declared, mend_offset=False))
-        for finding in clock:
-            if finding.action == "mended":
-                text = f"{light[0]}: {finding.message.split('; undone')[0]}; write its stamps with their true offset"
-                refuse(declared.source, finding.kind, text, finding.count, finding.first)
-    return table, findings + more
+        found, more = find_clock(table[light[0]], declared)
+        table = found.mended(table)
+        findings += more
+    if table.isna().any(axis=None):
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in table.isna().mean().items() if share)
+        text = f"not known: {shares} of the time; kept as unknown"
+        findings.append(Finding("gaps", text, "noted", int(table.isna().any(axis=1).sum())))
+    return table, findings
+
+
+def _refuse_implausible(rows: pd.DataFrame, source: str) -> None:
+    for name in rows:
+        low, high = PLAUSIBLE[str(name)]
+        values = rows[name]
+        wrong = (values < low) | (values > high)
+        if not values.notna().any():
+            refuse(source, "no values", f"every value of {name} is empty; leave the column out", len(values))
+        if wrong.any():
+            at = int(wrong.to_numpy().argmax())
+            text = f"{name} is {values.iloc[at]:g} at {when(rows.index[at])}, outside {low:g} to {high:g}"
+            hint = "; pvlib's unit is C, not K" if name == "temp_air" and values.median() > 150 else "; check the unit"
+            refuse(source, "implausible weather", text + hint, int(wrong.sum()), when(rows.index[at]))
+        if name in IRRADIANCE and values.max() < LEAST_LIGHT:
+            text = f"{name} never exceeds {values.max():g}; its unit is W/m2, not kW/m2, or the sensor is dead"
+            refuse(source, "implausible weather", text, len(values))
 
 
 def _left(table: Any, interval_label: str) -> Any:

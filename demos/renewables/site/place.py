@@ -103,7 +103,10 @@ def check_place(
     if mend_offset:
         text = f"the clock is {clock}; all stamps shifted by {-minutes:+d} min"
         return minutes, [*findings, Finding("wrong offset", text, "mended", len(days))]
-    way = f"set timezone or interval_label right, or mend_offset: true to shift all stamps by {-minutes:+d} min"
+    way = (
+        "set timezone or interval_label right (site.timezone=..., site.interval_label=...), or site.mend_offset=true to"
+        f" shift all stamps by {-minutes:+d} min"
+    )
     kind, joint = "wrong offset", "; "
     if others:
         kind, joint = "wrong place", f", but right at {_listed(others)}; correct the place, or "

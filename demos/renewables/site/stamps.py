@@ -26,7 +26,7 @@ def to_utc(
             source,
             "no time zone",
             f"stamps have no time zone (row 1: {times[0]}); write them with an offset, such as {times[0]}+00:00,"
-            ' or set timezone to an IANA name or a fixed offset such as "-07:00"',
+            " or set timezone, such as site.timezone=Europe/Berlin or site.timezone=-07:00",
             len(times),
             "row 1",
         )
@@ -53,7 +53,8 @@ def _skipped(
             source,
             "hour that does not exist",
             f"row {at + 1}: {times[at]} does not exist in {timezone}, where clocks skip that hour, but holds values"
-            f" (such rows: {int(held.sum())}); if the clock keeps standard time, set timezone to a fixed offset",
+            f" (such rows: {int(held.sum())}); if the clock keeps standard time, set timezone to a fixed offset, such"
+            " as site.timezone=+01:00",
             int(held.sum()),
             f"row {at + 1}",
         )

@@ -12,6 +12,8 @@ error).
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -67,20 +69,25 @@ def orientation(power: pd.Series) -> tuple[float, float, float]:
     power = power[: pd.Timestamp(FIT_BEFORE, tz="UTC")]
     weather = weather_system_50(power.index)
     clear = (weather["ghi"] == weather["ghi_clear"]).astype(float).rolling(9, center=True).min() == 1
-    sun = get_solarposition(power.index, LATITUDE, LONGITUDE)
+    with warnings.catch_warnings():
+        # pvlib 0.16 asks a DatetimeIndex for what pandas 3 has renamed; nothing that we could write differently.
+        warnings.filterwarnings("ignore", message="DatetimeIndex.dayofyear")
+        sun = get_solarposition(power.index, LATITUDE, LONGITUDE)
     chosen = np.asarray(clear & power.notna() & (sun["apparent_elevation"] > 10))
     power, weather, sun = power[chosen], weather[chosen], sun[chosen]
     # Clear-sky GHI from its parts, so that interpolated snapshots close with the sun of the moment.
     ghi = weather["dni_clear"] * np.cos(np.radians(sun["apparent_zenith"])) + weather["dhi_clear"]
-    tilt, azimuth, r2 = infer_orientation_fit_pvwatts(
-        power * 1000,
-        ghi,
-        weather["dhi_clear"],
-        weather["dni_clear"],
-        sun["apparent_zenith"],
-        sun["azimuth"],
-        temperature=weather["temp_air"],
-        azimuth_min=90,
-        azimuth_max=270,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="DatetimeIndex.dayofyear")
+        tilt, azimuth, r2 = infer_orientation_fit_pvwatts(
+            power * 1000,
+            ghi,
+            weather["dhi_clear"],
+            weather["dni_clear"],
+            sun["apparent_zenith"],
+            sun["azimuth"],
+            temperature=weather["temp_air"],
+            azimuth_min=90,
+            azimuth_max=270,
+        )
     return float(tilt), float(azimuth), float(r2)

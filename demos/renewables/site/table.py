@@ -1,5 +1,7 @@
 """Reads a user's table of power or weather, CSV or Parquet; every error names the row and the column.
 
+Fields are separated by commas; a file with semicolons and decimal commas is read too, and that is said.
+
 | table   | column      | meaning                                                                               |
 |---------|-------------|---------------------------------------------------------------------------------------|
 | both    | time        | ISO 8601, with an offset (`2013-06-01T12:00:00-07:00`, `...Z`) or without one (then    |
@@ -42,7 +44,7 @@ def read_weather(path: Path, timezone: str | None) -> tuple[pd.DataFrame, list[F
 def _table(
     path: Path, names: tuple[str, ...], required: int, timezone: str | None
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    raw = _read(path.expanduser())
+    raw, findings = _read(path.expanduser())
     have = [name for name in names if name in raw]
     for name in ("time", *names[:required]):
         if name not in raw:
@@ -52,28 +54,46 @@ def _table(
     if raw.empty:
         raise UserError(f"{path}: no rows")
     values = pd.DataFrame({name: _numbers(path, raw, name) for name in have})
-    utc, findings = to_utc(_times(path, raw["time"]), values, timezone, str(path))
+    utc, more = to_utc(_times(path, raw["time"]), values, timezone, str(path))
     values.index = utc.rename("time")
-    return values[utc.notna()], findings
+    return values[utc.notna()], findings + more
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             table = pd.read_parquet(path)
-            return table if "time" in table or table.index.name != "time" else table.reset_index()
-        return pd.read_csv(path, dtype=str, skipinitialspace=True)
+            return table if "time" in table or table.index.name != "time" else table.reset_index(), []
+        table = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+        if len(table.columns) > 1 or ";" not in str(table.columns[0]):
+            return table.rename(columns=str.strip), []
+        return _by_semicolons(path)
     except pd.errors.EmptyDataError:
         raise UserError(f"{path}: no rows") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix or 'CSV'}: {' '.join(str(error).split())}") from None
 
 
+def _by_semicolons(path: Path) -> tuple[pd.DataFrame, list[Finding]]:
+    """A table as spreadsheets write it where the comma is the decimal sign; a number with both signs stays text."""
+    table = pd.read_csv(path, dtype=str, sep=";", skipinitialspace=True, encoding="utf-8-sig").rename(columns=str.strip)
+    count = 0
+    for name in table.columns.intersection([*POWER, *WEATHER]):
+        decimal = table[name].str.fullmatch(r"\s*[+-]?\d+,\d+\s*", na=False)
+        table[name] = table[name].mask(decimal, table[name].str.replace(",", "."))
+        count += int(decimal.sum())
+    text = f"fields are separated by semicolons; decimal commas read as points: {count}"
+    return table, [Finding("semicolons", text, "mended", len(table))]
+
+
 def _numbers(path: Path, raw: pd.DataFrame, name: str) -> pd.Series:
     numbers = pd.to_numeric(raw[name], errors="coerce").astype(float)
-    _check_rows(path, raw, name, numbers.isna() & raw[name].notna(), "must be a number, or empty")
+    wrong = numbers.isna() & raw[name].notna()
+    comma = wrong.any() and "," in str(raw[name][wrong].iloc[0])
+    rule = "must be a number with a decimal point, not a comma" if comma else "must be a number, or empty"
+    _check_rows(path, raw, name, wrong, rule)
     _check_rows(path, raw, name, pd.Series(np.isinf(numbers), index=raw.index), "must be finite")
     return numbers
 

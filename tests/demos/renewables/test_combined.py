@@ -9,11 +9,14 @@ import pytest
 from demos.renewables.chapter import Chapter, Target, targets_table
 from demos.renewables.config import RenewablesConfig
 from demos.renewables.demo import DEMO
-from demos.renewables.evaluate import combined, side_by_side
+from demos.renewables.evaluate import DECIDES, combined, has_settings_of, side_by_side
 from shared.config import load
 from shared.errors import UserError
 from shared.execute import Options, execute
-from shared.result import Column, DataUse, Metric, Table
+from shared.result import Column, DataUse, Figure, Headline, Metric, Part, Table
+
+OWN_SITE = ["site.power=plant.csv", "site.latitude=48.0", "site.longitude=11.0", "site.capacity=9.0"]
+TITLES = ["PV", "WIND", "FAULTS"]
 
 
 def chapter(name: str, *, met: bool | None = None) -> Chapter:
@@ -52,11 +55,59 @@ def test_targets_have_a_row_each() -> None:
     assert len(targets_table([chapter("a", met=True), chapter("b"), chapter("c", met=True)]).rows) == 2
 
 
+def titled(name: str) -> Chapter:
+    result = chapter(name, met=True)
+    headline = Headline(name=name, value=1, unit="1", direction="lower", peer="peer", peer_value=2)
+    figure = Figure(file=f"{name}.svg", title=name, caption="", alt="")
+    more = {"title": name.upper(), "intro": "Simulated.", "headlines": [headline], "figures": [figure]}
+    return result.model_copy(update=more)
+
+
+def test_titled_chapters_are_parts_and_marks_stay() -> None:
+    inner = Chapter(name="forecast", targets=[], **dict(side_by_side([titled("pv"), titled("wind")])))
+    result = combined([inner, titled("faults"), chapter("plain")])
+    assert result.parts == [Part(title=name, intro="Simulated.", notes=[f"note of {name.lower()}"]) for name in TITLES]
+    assert result.notes == ["note of plain"]
+    assert [table.part for table in result.tables] == ["", *TITLES, ""]
+    assert [headline.part for headline in result.headlines] == TITLES
+    assert [figure.part for figure in result.figures] == TITLES
+    whole = inner.model_copy(update={"title": "FORECAST", "tables": [*inner.tables, *chapter("both").tables]})
+    assert [table.part for table in side_by_side([whole]).tables] == ["PV", "WIND", "FORECAST"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "overrides", "same"),
+    [
+        ("cpu", [], True),
+        ("cpu", ["seed=3", "device=cpu", "chapters=[forecast]", "forecast.parts=[wind]"], True),
+        ("cpu", ["chapters=[faults]", "dispatch.days.step=7"], True),
+        ("cpu", ["chapters=[dispatch]", "dispatch.days.step=7"], False),
+        ("cpu", ["forecast.parts=[wind]", "forecast.wind.block_days=2"], False),
+        ("cpu", ["forecast.intraday.issue_every=2"], False),
+        ("cpu", ["forecast.intraday.issue_every=2", *OWN_SITE], True),
+        ("smoke", [], False),
+        ("gpu", [], False),
+    ],
+)
+def test_settings_are_those_that_the_targets_are_meant_for(profile: str, overrides: list[str], same: bool) -> None:
+    config = load(RenewablesConfig, "renewables", profile, overrides=overrides)
+    assert has_settings_of(config, load(RenewablesConfig, "renewables", DECIDES)) is same
+
+
+def test_targets_of_another_run_say_so() -> None:
+    chapters = [chapter("first", met=True)]
+    assert combined(chapters).tables[0].caption == ""
+    assert "not those of profile cpu" in combined(chapters, decides=False).tables[0].caption
+
+
 def test_a_chapter_runs_alone(tmp_path: Path) -> None:
     config = load(RenewablesConfig, "renewables", "smoke", overrides=["chapters=[dispatch]"])
     _, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True, engine="serial"))
     titles = [table.title for table in envelope.result.tables]
     assert titles[0] == "Targets, met or missed"
+    assert "not those of profile cpu" in envelope.result.tables[0].caption
+    assert len(envelope.result.parts) == 1
+    assert {table.part for table in envelope.result.tables[1:]} == {envelope.result.parts[0].title}
     assert not any("PV" in name.name for name in envelope.result.headlines)
 
 

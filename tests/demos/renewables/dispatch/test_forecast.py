@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from demos.renewables.dispatch.composite import INFLOW, LOAD, PV, STEPS, WIND
 from demos.renewables.dispatch.days import DayInputs, calendar, make_inputs
-from demos.renewables.dispatch.forecast import make_issues
+from demos.renewables.dispatch.features import SUNDAY, day_kinds, latest_alike
+from demos.renewables.dispatch.forecast import first_issue, make_issues
 from demos.renewables.dispatch.scenarios import (
     Scenarios,
     all_scenarios,
@@ -25,6 +26,7 @@ from shared.errors import UserError
 from tests.demos.renewables.dispatch.conftest import DAYS, MANY, SMALL, composite_of, dispatch_config, made_up
 
 DAY = 80
+KINDS = day_kinds(date(2020, 1, 1), DAYS)
 GATE = (DAY - 1) * STEPS + SMALL.gate * 4
 
 
@@ -64,15 +66,27 @@ def test_what_ended_just_before_the_gate_does_reach_it(day: DayInputs, name: str
 
 
 def test_errors_end_two_days_before_the_day() -> None:
-    issues = make_issues(made_up(), SMALL)
+    issues = make_issues(made_up(), KINDS, SMALL)
     errors = issues.errors(DAY)
     assert len(errors) == DAY - 1 - issues.first
     assert np.array_equal(errors[-1], issues.actual[DAY - 2] - issues.day_ahead[DAY - 2, -STEPS:])
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 17, DAYS])
+def test_no_forecast_knows_what_came_after_its_gate(ahead: int) -> None:
+    """From the first day that can be forecast at all: scales and coefficients end with D-2 as well."""
+    number = min(first_issue(SMALL) + ahead, DAYS - 1)
+    changed = made_up().reshape(-1, 4)
+    gate = (number - 1) * STEPS + SMALL.gate * 4
+    changed[gate:] = np.random.default_rng(ahead).uniform(0, 80, changed[gate:].shape)
+    before, after = (make_issues(values, KINDS, SMALL) for values in (made_up(), changed.reshape(DAYS, STEPS, 4)))
+    for name in ("day_ahead", "persistence", "envelope"):
+        assert np.array_equal(getattr(before, name)[: number + 1], getattr(after, name)[: number + 1], equal_nan=True)
+
+
 def test_persistence_is_the_latest_day_known_at_the_gate() -> None:
     values = made_up()
-    issues = make_issues(values, SMALL)
+    issues = make_issues(values, KINDS, SMALL)
     morning, evening = issues.persistence[DAY, -STEPS:][:48], issues.persistence[DAY, -STEPS:][48:]
     assert np.array_equal(morning, values[DAY - 1, :48])
     assert np.array_equal(evening, values[DAY - 2, 48:])
@@ -80,7 +94,7 @@ def test_persistence_is_the_latest_day_known_at_the_gate() -> None:
 
 def test_forecasts_beat_persistence_and_know_the_night() -> None:
     values = made_up()
-    issues = make_issues(values, SMALL)
+    issues = make_issues(values, KINDS, SMALL)
     days = slice(60, DAYS)
     errors = issues.day_ahead[days, -STEPS:] - values[days], issues.persistence[days, -STEPS:] - values[days]
     ours, theirs = (np.sqrt((error**2).mean(axis=(0, 1))) for error in errors)
@@ -89,8 +103,63 @@ def test_forecasts_beat_persistence_and_know_the_night() -> None:
     assert issues.day_ahead[days].min() >= 0
 
 
+def working_week(kinds: np.ndarray) -> np.ndarray:
+    """The made-up year, with half the load on Sundays, 5 MW less on Saturdays and 2 MW more on Mondays."""
+    values = made_up()
+    values[..., LOAD] *= np.where(kinds == SUNDAY, 0.5, 1.0)[:, None]
+    values[..., LOAD] += np.where(kinds == 5, -5.0, np.where(kinds == 0, 2.0, 0.0))[:, None]
+    return values
+
+
+def test_days_are_of_seven_kinds_and_holidays_are_sundays() -> None:
+    # 1 January 2020 was a Wednesday.
+    assert day_kinds(date(2020, 1, 1), 8).tolist() == [2, 3, 4, 5, 6, 0, 1, 2]
+    assert day_kinds(date(2020, 1, 1), 3, [date(2020, 1, 2), date(2030, 1, 1)]).tolist() == [2, SUNDAY, 4]
+
+
+def test_load_follows_the_week_and_the_calendar() -> None:
+    """A Friday off: known from the calendar it is a Sunday, else it is missed by half the load."""
+    off = date(2020, 3, 20)
+    number = (off - date(2020, 1, 1)).days
+    kinds = day_kinds(date(2020, 1, 1), DAYS, [off])
+    values = working_week(kinds)
+    missed = [
+        np.abs(values[..., LOAD] - make_issues(values, known, SMALL).day_ahead[:, -STEPS:, LOAD]).mean(axis=1)
+        for known in (kinds, KINDS)
+    ]
+    assert missed[0][60:].max() < 2.5
+    assert missed[1][number] > 15
+
+
+@MANY
+@given(st.integers(0, 10**6), st.integers(2, 30), st.integers(1, 6))
+def test_the_latest_days_alike_ended_two_days_before(seed: int, day: int, count: int) -> None:
+    draws = np.random.default_rng(seed)
+    load, keys = draws.uniform(0, 9, (31, STEPS)), draws.integers(0, 4, 31)
+    found = latest_alike(load, keys, count)[day]
+    changed = load.copy()
+    changed[day - 1 :] += 7
+    again = latest_alike(changed, keys, count)[day]
+    assert np.array_equal(found, again, equal_nan=True)
+    alike = [number for number in range(day - 1) if keys[number] == keys[day]][-count:]
+    expected = load[alike].mean(axis=0) if alike else np.full(STEPS, np.nan)
+    assert found == pytest.approx(expected, nan_ok=True)
+    other = latest_alike(load, keys, count, np.zeros_like(load))[day]
+    assert other == pytest.approx(expected if alike else np.zeros(STEPS))
+
+
+def test_wind_falls_back_to_the_mean_of_the_last_weeks() -> None:
+    """A penalty that lets nothing be learned leaves wind and inflow at their mean before the gate."""
+    values = made_up()
+    stiff = SMALL.model_copy(update={"ridge": 1e6})
+    issues = make_issues(values, KINDS, stiff)
+    before = values.reshape(-1, 4)[GATE - SMALL.climatology_days * STEPS : GATE].mean(axis=0)
+    for variable in (WIND, INFLOW):
+        assert issues.of_day(DAY)[:, variable] == pytest.approx(np.full(STEPS, before[variable]), rel=0.01)
+
+
 def test_scenarios_have_the_ranks_of_past_error_days_and_stay_possible() -> None:
-    issues = make_issues(made_up(), SMALL)
+    issues = make_issues(made_up(), KINDS, SMALL)
     scenarios = all_scenarios(issues, DAY, SMALL)
     errors = hourly(issues.errors(DAY))[-SMALL.templates :]
     for variable, hour in ((WIND, 3), (WIND, 20), (LOAD, 12), (INFLOW, 5)):
@@ -104,7 +173,7 @@ def test_scenarios_have_the_ranks_of_past_error_days_and_stay_possible() -> None
 
 
 def test_stretching_widens_scenarios_and_keeps_their_mean_and_order() -> None:
-    issues = make_issues(made_up(), SMALL)
+    issues = make_issues(made_up(), KINDS, SMALL)
     settings = [SMALL.model_copy(update={"stretch": factor}) for factor in (1.0, 1.5)]
     plain, wide = (all_scenarios(issues, DAY, setting).values[..., LOAD] for setting in settings)
     assert wide.mean(axis=0) == pytest.approx(plain.mean(axis=0))
@@ -113,7 +182,7 @@ def test_stretching_widens_scenarios_and_keeps_their_mean_and_order() -> None:
 
 
 def test_shuffled_scenarios_know_that_errors_last() -> None:
-    issues = make_issues(made_up(), SMALL)
+    issues = make_issues(made_up(), KINDS, SMALL)
     values = all_scenarios(issues, DAY, SMALL).values
     independent = np.random.default_rng(0).permuted(values, axis=0)
     assert net_generation(values).sum(axis=1).std() > 1.5 * net_generation(independent).sum(axis=1).std()
@@ -142,7 +211,7 @@ def test_reduction_takes_the_one_that_stands_for_most() -> None:
 
 
 def test_the_update_learns_how_errors_last() -> None:
-    issues = make_issues(made_up(), SMALL)
+    issues = make_issues(made_up(), KINDS, SMALL)
     update = fit_updates(issues, [DAY])[DAY]
     first, later = update.slopes[0, WIND].sum(), update.slopes[40, WIND].sum()
     # Wind of the made-up year follows an autoregression, load noise does not.

@@ -312,11 +312,26 @@ def test_the_bench_measures_solvers_and_workers(
     small_config: RenewablesConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench.os, "sched_getaffinity", lambda _: {0}, raising=False)
-    monkeypatch.setattr(bench, "play_day", lambda job: job)
-    monkeypatch.setattr(bench, "_warm", lambda job: 0.0)
+    monkeypatch.setattr(bench, "plan_and_follow", lambda inputs: 0.0)
+    monkeypatch.setattr(bench, "solve", lambda problem, solver: None)
     monkeypatch.setattr(bench, "REPEATS", 3)
     result = bench.measure(small_config, Here(tmp_path))
     solvers = {row[0] for row in result.tables[0].rows}
     assert solvers == {"PuLP, CBC", "OR-Tools, GLOP", "PuLP, HiGHS in its own process"}
-    assert result.tables[1].rows[0][0] == "1"
+    (row,) = result.tables[1].rows
+    assert (row[0], row[3], row[6], row[7]) == ("1", 1.0, 0.0, "1")
     assert result.headlines[0].value > 0
+
+
+def test_scaling_is_paired_within_a_round() -> None:
+    """A slow spell that hits both numbers of workers alike leaves the speed-up alone."""
+    one = bench.Scaling(1, np.array([10.0, 20.0, 10.0]), 0.0, 1)
+    two = bench.Scaling(2, np.array([5.0, 10.0, 8.0]), 1.5, 1)
+    table = bench._fan_out_table([one, two], days=40)
+    assert table.rows[0] == ["1", 10.0, 4.0, 1.0, "1.00 to 1.00", 100.0, 0.0, "1"]
+    assert table.rows[1] == ["2", 8.0, 5.0, 2.0, "1.62 to 2.00", 100.0, 1.5, "1"]
+    assert "73 s" in table.caption
+
+
+def test_one_day_in_service_costs_what_the_policy_does(day: DayInputs, played: DayResult) -> None:
+    assert bench.plan_and_follow(day) == pytest.approx(played.outcomes[STOCHASTIC].cost, rel=1e-9)

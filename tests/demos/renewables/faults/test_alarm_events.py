@@ -120,4 +120,4 @@ def test_the_list_of_real_events_is_sound_and_has_the_known_ones() -> None:
 
     assert at("system_50", "power", "2012-08-16 19:00") == ["trip"]
     assert at("mast", "Spd80mS", "2017-10-01 00:00") == ["stuck"]
-    assert at("R80721", "temp_air", "2014-06-08 22:00") == ["out_of_range"]
+    assert at("R80721", "temp_air", "2014-06-09 00:00") == ["out_of_range"]

@@ -21,7 +21,7 @@ DAYS = 120
 @pytest.fixture(scope="module")
 def record() -> PvRecord:
     samples = clear_days(DAYS)
-    columns = np.array([(s.seconds, s.power, s.ghi, s.temp_air) for s in samples]).T
+    columns = np.array([(s.seconds, s.power, s.ghi, s.dni, s.temp_air) for s in samples]).T
     from demos.renewables.faults.pv import expected
 
     found = [expected(SITE, s.seconds + 450, s.ghi, s.temp_air) for s in samples]

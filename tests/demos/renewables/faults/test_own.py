@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -51,6 +52,17 @@ def test_a_good_file_is_read_in_order_of_time(write: Write) -> None:
     assert stream.power.tolist() == pytest.approx(table.power.tolist())
     assert used.rows == len(table)
     assert len(used.sha256) == 64
+
+
+def test_dni_may_be_given_in_part_or_not_at_all(write: Write) -> None:
+    table = pv_table()
+    without, _ = own_pv(write(table), 15.0)
+    assert without.dni.isna().all()
+    given, _ = own_pv(write(table.assign(dni=np.where(table.index % 2 == 0, 700.0, math.nan))), 15.0)
+    assert given.dni.dropna().eq(700.0).all()
+    assert given.dni.isna().mean() == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(UserError, match="row 3, column 'dni'"):
+        own_pv(write(table.assign(dni=np.where(table.index == 2, 9999.0, 0.0))), 15.0)
 
 
 @pytest.mark.parametrize(

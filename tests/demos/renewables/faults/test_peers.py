@@ -101,7 +101,14 @@ def test_clipping_of_pvanalytics_is_given_the_records_own_step_and_gaps(minutes:
     """Days of flat tops at any step; three missing hours of a night move nothing that comes after them."""
     step = np.arange(0, 12 * DAY, 60 * minutes)
     sun = 3000 * np.maximum(np.sin((step % DAY - 6 * 3600) / (12 * 3600) * np.pi), 0)
-    same = {"ghi": sun / 3, "temp_air": sun * 0, "expected": sun, "clear_index": sun * 0, "elevation": sun / 40}
+    same = {
+        "ghi": sun / 3,
+        "dni": sun / 3,
+        "temp_air": sun * 0,
+        "expected": sun,
+        "clear_index": sun * 0,
+        "elevation": sun / 40,
+    }
     whole = PvRecord("x", 0.0, 3400.0, minutes, step, np.minimum(sun, 2000.0), **same)
     night = (step >= 4 * DAY) & (step < 4 * DAY + 3 * 3600)
     columns = {one.name: getattr(whole, one.name)[~night] for one in fields(whole) if one.name not in SCALARS}

@@ -74,6 +74,16 @@ def test_correction_is_read_at_the_sun() -> None:
     assert correction(site, 89.9, 359.9) == 1.0
 
 
+def test_a_given_dni_is_used_and_closes_with_ghi() -> None:
+    at, elevation, azimuth = 1_371_495_600.0, 70.0, 170.0
+    dni, dhi = erbs(800.0, float(np.sin(np.radians(elevation))), extra_radiation(at))
+    assert dhi > 0
+    own = poa_global(800.0, elevation, azimuth, at, SITE)
+    assert poa_global(800.0, elevation, azimuth, at, SITE, dni) == pytest.approx(own)
+    # More beam, less of the sky; never more beam than there is irradiance.
+    assert poa_global(800.0, elevation, azimuth, at, SITE, 9999.0) < 1.3 * own
+
+
 def test_no_power_is_expected_at_night_and_less_in_the_heat() -> None:
     assert expected(SITE, 1_371_441_600.0, 0.0, 20.0).power == 0
     day = 1_371_495_600.0
@@ -82,8 +92,8 @@ def test_no_power_is_expected_at_night_and_less_in_the_heat() -> None:
 
 def test_fit_finds_a_known_array_and_looks_at_nothing_else() -> None:
     samples = clear_days(30)
-    stream = pd.DataFrame([(s.seconds, s.power, s.ghi, s.temp_air) for s in samples])
-    stream.columns = ["seconds", "power", "ghi", "temp_air"]
+    stream = pd.DataFrame([(s.seconds, s.power, s.ghi, s.dni, s.temp_air) for s in samples])
+    stream.columns = ["seconds", "power", "ghi", "dni", "temp_air"]
     site = fit_site(stream, PvConfig())
     assert site.surface_tilt == pytest.approx(35, abs=1.5)
     assert site.surface_azimuth == pytest.approx(180, abs=3)
@@ -104,7 +114,7 @@ def test_the_clock_of_system_50_is_mended() -> None:
             if power.max() > 2500:
                 lit = power.index[power > 100]
                 noon = pvlib.solarposition.sun_rise_set_transit_spa(pd.DatetimeIndex([day]), 39.742, -105.173)
-                middle = lit[0] + (lit[-1] - lit[0]) / 2 + pd.Timedelta("7.5min")
+                middle = lit[0] + (lit[-1] - lit[0]) / 2 + pd.Timedelta("7.5min")  # stamps are starts
                 middles.append((middle - noon.transit.iloc[0]) / pd.Timedelta("1min"))
         assert middles
         assert abs(np.median(middles)) < 35, first

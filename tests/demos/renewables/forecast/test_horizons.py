@@ -50,7 +50,7 @@ def a_case(seed: int = 0, days: int = 40, minutes: int = 60) -> Case:
         block=np.arange(rows) // 24 + 18262,
         masks={"bright": np.arange(rows) % 24 >= 8, "all hours": np.ones(rows, dtype=bool)},
         predictions={
-            "ours": normal(y + draws.normal(0, 0.1, rows), np.full(rows, 0.1)),
+            BLEND: normal(y + draws.normal(0, 0.1, rows), np.full(rows, 0.1)),
             "held": point(y + draws.normal(0, 0.2, rows)),
             "harder": point(y + draws.normal(0, 0.15, rows)),
             "perfect": point(y.copy()),
@@ -71,9 +71,9 @@ def test_skill_is_one_minus_the_ratio_of_scores_over_the_rows_of_the_mask() -> N
     case = a_case()
     bright = case.masks["bright"]
     for measure, power in (("RMSE", 2), ("MAE", 1)):
-        errors = [np.abs(case.predictions[name].mean - case.y)[bright] ** power for name in ("ours", "held")]
+        errors = [np.abs(case.predictions[name].mean - case.y)[bright] ** power for name in (BLEND, "held")]
         expected = 1 - (errors[0].mean() / errors[1].mean()) ** (1 / power)
-        found = horizons.skill(case, "ours", "held", measure, "bright", "days")
+        found = horizons.skill(case, BLEND, "held", measure, "bright", "days")
         assert found.value == pytest.approx(expected)
         assert found.interval.low < expected < found.interval.high
         assert found.interval.unit.startswith("40 days")
@@ -88,7 +88,7 @@ def errors_rms(case: Case, method: str, chosen: Any) -> float:
 @given(st.integers(0, 10**6))
 def test_the_interval_holds_the_value_and_a_worse_method_has_less_skill(seed: int) -> None:
     case = a_case(seed, days=12)
-    found = [horizons.skill(case, name, "held", "RMSE", "bright", "days") for name in ("ours", "harder")]
+    found = [horizons.skill(case, name, "held", "RMSE", "bright", "days") for name in (BLEND, "harder")]
     assert all(one.interval.low <= one.value <= one.interval.high for one in found)
     assert found[0].value > found[1].value
 
@@ -104,10 +104,10 @@ def test_squared_errors_take_the_mean_and_absolute_ones_the_median() -> None:
 
 def test_crps_is_the_shared_one_and_that_of_a_point_is_its_absolute_error() -> None:
     case = a_case()
-    quantiles = case.predictions["ours"].quantiles
+    quantiles = case.predictions[BLEND].quantiles
     assert quantiles is not None
     expected = crps_from_quantiles(case.y, quantiles, LEVELS)
-    assert horizons.row_losses(case, "ours", "CRPS").mean() == pytest.approx(expected, rel=1e-9)
+    assert horizons.row_losses(case, BLEND, "CRPS").mean() == pytest.approx(expected, rel=1e-9)
     np.testing.assert_array_equal(horizons.row_losses(case, "held", "CRPS"), horizons.row_losses(case, "held", "MAE"))
 
 
@@ -144,7 +144,7 @@ def test_a_target_is_met_when_the_measured_skill_reaches_it(asked: float, met: b
     (target,) = horizons.targets([a_case()], scheme)
     assert target.met is met
     assert f"{100 * asked:.0f} %" in target.asked
-    assert horizons.skill(a_case(), "ours", "held", "RMSE", "bright", "days").text() in target.reached
+    assert horizons.skill(a_case(), BLEND, "held", "RMSE", "bright", "days").text() in target.reached
 
 
 def test_headlines_stand_beside_the_reference_with_a_paired_interval() -> None:
@@ -152,7 +152,7 @@ def test_headlines_stand_beside_the_reference_with_a_paired_interval() -> None:
     assert line.peer == "held"
     assert line.interval is not None
     assert line.interval.low < line.value < line.interval.high
-    assert line.value == pytest.approx(horizons.score(a_case(), "ours", "RMSE", "bright"))
+    assert line.value == pytest.approx(horizons.score(a_case(), BLEND, "RMSE", "bright"))
     assert "over harder" in line.note
     names = [metric.name for metric in horizons.metrics([a_case()], SCHEME)]
     assert len(names) == len(set(names)) == 3
@@ -161,11 +161,11 @@ def test_headlines_stand_beside_the_reference_with_a_paired_interval() -> None:
 def test_tables_have_every_method_and_every_horizon() -> None:
     cases = [a_case(), a_case(minutes=120)]
     skills, errors = horizons.skill_table(cases, SCHEME), horizons.error_table(cases, SCHEME)
-    assert [row[0] for row in skills.rows] == ["ours", "held", "harder", "perfect"]
+    assert [row[0] for row in skills.rows] == [BLEND, "held", "harder", "perfect"]
     assert all(len(row) == len(skills.columns) == 3 for row in skills.rows)
     assert len(errors.rows) == 8
     assert all(len(row) == len(errors.columns) for row in errors.rows)
-    assert errors.rows[0][1] == pytest.approx(horizons.score(cases[0], "ours", "RMSE", "bright"))
+    assert errors.rows[0][1] == pytest.approx(horizons.score(cases[0], BLEND, "RMSE", "bright"))
     assert errors.rows[1][-1] is None
 
 

@@ -4,60 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
-from demos.renewables.forecast import intraday
+from demos.renewables.chapter import Chapter
+from demos.renewables.forecast import intraday, references
 from demos.renewables.forecast.horizons import Case, score
-from demos.renewables.forecast.horizons_config import LEARNERS, EtsConfig, IntradayConfig, NgboostConfig
+from demos.renewables.forecast.horizons_config import LEARNERS, IntradayConfig
 from demos.renewables.forecast.lagged import Split
-from demos.renewables.forecast.models_config import NetworkConfig, TreesConfig
+from demos.renewables.forecast.models_config import TreesConfig
 from demos.renewables.forecast.plant import effective_irradiance, latest, make_plant
+from demos.renewables.site.clear_sky import clear_sky
+from demos.renewables.site.config import SiteConfig
+from demos.renewables.site.finding import Finding
 from demos.renewables.site.load import Site
 from shared.errors import UserError
-from tests.conftest import ROOT
-
-CAPACITY = 5.0
-SMALL = IntradayConfig(
-    horizons=(15, 60),
-    test_from=date(2021, 6, 21),
-    learners=LEARNERS,
-    trees=TreesConfig(rounds=10, leaves=4, min_leaf=20, levels=(0.1, 0.5, 0.9)),
-    network=NetworkConfig(members=1, hidden=16, layers=1, epochs=2, batch=64),
-    ngboost=NgboostConfig(rounds=5, row_share=1.0),
-    ets=EtsConfig(window=200, refit_every=100),
-)
-
-
-def a_site(cloud: Any = 1.0, days: int = 30, label: str = "center", step: str = "15min") -> Site:
-    """Power of 0.8 kW for each kW/m2 in the modules, times `cloud`."""
-    stamps = pd.date_range(
-        "2021-06-01", periods=days * int(pd.Timedelta("1D") / pd.Timedelta(step)), freq=step, tz="UTC"
-    )
-    dark = Site("made up", 40.0, -105.0, 30.0, 180.0, CAPACITY, pd.Series(0.0, stamps), None, label, [])
-    light, _ = effective_irradiance(dark)
-    return replace(dark, power=pd.Series(0.8 * CAPACITY * light * cloud, stamps))
-
-
-def clouds(days: int = 30, seed: int = 3) -> Any:
-    """A factor that is often 1 and sometimes wanders below, 15-minute intervals."""
-    draws = np.random.default_rng(seed)
-    wander = np.zeros(days * 96)
-    for at in range(1, len(wander)):
-        wander[at] = 0.95 * wander[at - 1] + draws.normal(0, 0.15)
-    return np.clip(1 - np.maximum(wander, 0), 0.05, 1.0)
-
-
-def serial(label: str, function: Any, items: Any) -> list[Any]:
-    return [function(item) for item in items]
-
-
-def forecast(site: Site, config: IntradayConfig = SMALL) -> list[Case]:
-    return intraday.forecast_site(site, config, own=True, seed=0, device="cpu", mapped=serial)
+from shared.result import Figure
+from tests.demos.renewables.forecast.pv_sites import CAPACITY, SMALL, a_site, clouds, forecast, serial
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +39,7 @@ def cloudy() -> tuple[Site, list[Case]]:
 def test_clear_sky_persistence_is_exact_on_clear_days_and_persistence_is_not(label: str) -> None:
     for case in forecast(a_site(label=label), SMALL.model_copy(update={"learners": ()})):
         for mask in ("daylight", "all hours"):
-            assert score(case, intraday.REFERENCE, "RMSE", mask) < 0.01
+            assert score(case, references.REFERENCE, "RMSE", mask) < 0.01
             assert score(case, "pvlib clear sky alone", "RMSE", mask) < 0.01
         assert score(case, "persistence", "RMSE", "daylight") > 1
 
@@ -206,7 +175,7 @@ def test_training_rows_end_before_the_test_begins() -> None:
 def test_sparser_issue_times_are_a_part_of_all() -> None:
     config = SMALL.model_copy(update={"learners": ()})
     (dense, *_), (sparse, *_) = (
-        forecast(a_site(clouds()), config.model_copy(update={"issue_every": every})) for every in (1, 2)
+        forecast(a_site(clouds()), config.model_copy(update={"issue_every": every})) for every in (None, 30)
     )
     both = np.isin(dense.issue_time, sparse.issue_time)
     assert both.sum() == len(sparse.y) == pytest.approx(len(dense.y) / 2, abs=2)
@@ -219,16 +188,32 @@ def test_hourly_data_work_too() -> None:
     config = SMALL.model_copy(update={"horizons": (60, 240), "learners": ("LightGBM",), "test_from": date(2021, 7, 10)})
     found = forecast(hourly, config)
     assert [case.minutes for case in found] == [60, 240]
-    assert score(found[0], intraday.REFERENCE, "RMSE", "daylight") < 0.1
+    assert score(found[0], references.REFERENCE, "RMSE", "daylight") < 0.1
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"horizons": (20,)}, "20 min is no multiple of the 15 min of made up"),
-        ({"test_from": date(2022, 1, 1)}, "does not lie in the data"),
-        ({"test_from": date(2021, 6, 2)}, "learn from|steady sunny intervals"),
-        ({"test_from": date(2021, 6, 30), "issue_every": 96}, "to test on at"),
+        (
+            {"horizons": (20,)},
+            r"20 min is no multiple of the 15 min of made up; set .* 'forecast\.intraday\.horizons=\[15, 60\]'",
+        ),
+        ({"horizons": (20, 30, 45)}, r"'forecast\.intraday\.horizons=\[30, 45\]'"),
+        (
+            {"test_from": date(2022, 1, 1)},
+            "does not lie in the data of made up, 2021-06-01 to 2021-07-01; set forecast.intraday.test_from",
+        ),
+        ({"test_from": date(2021, 6, 2)}, "made up: only 32 steady sunny intervals before the test, needed are 100"),
+        (
+            {"test_from": date(2021, 6, 8), "train_every": 1440},
+            r"made up: \d+ rows to learn from at 15 min; needed are at least 200: give more data, or set"
+            r" forecast\.intraday\.test_from later \(it is 2021-06-08\), or set forecast\.intraday\.train_every=null",
+        ),
+        (
+            {"test_from": date(2021, 6, 30)},
+            r"made up: \d+ rows to test on at 15 min; .*, or set forecast\.intraday\.test_from earlier"
+            r" \(it is 2021-06-30\)$",
+        ),
     ],
 )
 def test_unusable_settings_are_refused_in_one_line(change: dict[str, Any], message: str) -> None:
@@ -249,34 +234,112 @@ def test_the_embedded_plant_is_tested_on_2013_and_ones_own_on_its_last_third() -
     assert intraday.make_split(long, IntradayConfig(), own=False).start == pd.Timestamp("2013-01-01", tz="UTC")
 
 
-def test_nothing_of_the_satellite_is_read() -> None:
-    folder = ROOT / "demos" / "renewables" / "forecast"
-    for name in ("intraday.py", "plant.py", "lagged.py"):
-        assert ".weather" not in (folder / name).read_text()
+def with_weather(site: Site, step: str = "60min") -> Site:
+    """Weather that sees each cloud `LEAD` before the plant does."""
+    share = pd.Series(site.power.to_numpy() / (0.8 * CAPACITY), site.power.index).div(effective_irradiance(site)[0])
+    stamps = pd.date_range(site.power.index[0], site.power.index[-1], freq=step)
+    bare = replace(site, power=pd.Series(0.0, stamps))
+    sky, _ = clear_sky(bare, stamps + bare.to_middle)
+    cloud = share.shift(freq=-LEAD).resample(step).mean().reindex(stamps).ffill().fillna(1.0)
+    weather = pd.DataFrame({"ghi": sky["ghi"].to_numpy() * cloud.to_numpy(), "temp_air": 20.0}, stamps)
+    return replace(site, weather=weather)
+
+
+LEAD = pd.Timedelta("60min")
+TREES = SMALL.model_copy(update={"learners": ("LightGBM",), "trees": TreesConfig(rounds=60, leaves=8, min_leaf=20)})
+
+
+def test_weather_measured_at_the_plant_helps_and_what_comes_after_the_issue_does_not_enter() -> None:
+    site = with_weather(a_site(clouds(), label="left"), "15min")
+    moment = pd.Timestamp("2021-06-25 18:00", tz="UTC")
+    weather, power = (table.copy() for table in (site.weather, site.power))
+    assert weather is not None
+    for table in (weather, power):
+        later = table.index + pd.Timedelta("15min") > moment
+        table[later] = 0.4 * table[later] + 1.0
+    found = forecast(site, TREES)
+    for before, after in zip(found, forecast(replace(site, weather=weather, power=power), TREES), strict=True):
+        known = before.issue_time <= moment
+        for name, prediction in before.predictions.items():
+            np.testing.assert_array_equal(prediction.mean[known], after.predictions[name].mean[known], err_msg=name)
+        trees = [case.predictions["LightGBM"].quantiles for case in (before, after)]
+        assert trees[0] is not None
+        assert trees[1] is not None
+        np.testing.assert_array_equal(trees[0][known], trees[1][known])
+    for with_it, without in zip(found, forecast(replace(site, weather=None), TREES), strict=True):
+        helped, alone = (score(case, "LightGBM", "RMSE", "daylight") for case in (with_it, without))
+        # No reference looks at it.
+        assert score(with_it, references.MIXED, "RMSE", "daylight") == score(
+            without, references.MIXED, "RMSE", "daylight"
+        )
+        assert helped < 0.9 * alone
+
+
+def test_weather_that_is_not_there_to_be_learned_from_is_refused() -> None:
+    site = with_weather(a_site(clouds()))
+    assert site.weather is not None
+    late = replace(site, weather=site.weather["2021-06-21":])  # type: ignore[misc]
+    with pytest.raises(
+        UserError, match=r"weather, ghi_index: known in 0\.0% of the daylight before the test, 2021-06-21"
+    ):
+        forecast(late, TREES)
+
+
+def figure(drawing: Any, name: str, *, title: str, caption: str, alt: str) -> Figure:
+    drawing.canvas.draw()
+    pyplot.close(drawing)
+    return Figure(file=f"{name}.svg", title=title, caption=caption, alt=alt)
+
+
+def chapter_of(
+    cloudy: tuple[Site, list[Case]], monkeypatch: pytest.MonkeyPatch, files: SiteConfig, settings: IntradayConfig
+) -> tuple[Chapter, list[str]]:
+    """The chapter of forecasts that are there already, and what was said on the way."""
+    site, cases = cloudy
+    said: list[str] = []
+    monkeypatch.setattr("demos.renewables.site.load.load_site", lambda _: site)
+    monkeypatch.setattr(intraday, "forecast_site", lambda *_, **__: cases)
+    config = SimpleNamespace(forecast=SimpleNamespace(intraday=settings), site=files, seed=0, device="cpu")
+    run = SimpleNamespace(map=serial, figure=figure, say=said.append)
+    return intraday.run_intraday(config, run), said  # type: ignore[arg-type]
 
 
 def test_the_chapter_of_a_run_names_its_reference_and_its_targets(
     cloudy: tuple[Site, list[Case]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matplotlib import pyplot
-
-    from shared.result import Figure
-
-    def figure(drawing: Any, name: str, *, title: str, caption: str, alt: str) -> Figure:
-        drawing.canvas.draw()
-        pyplot.close(drawing)
-        return Figure(file=f"{name}.svg", title=title, caption=caption, alt=alt)
-
-    site, cases = cloudy
-    monkeypatch.setattr("demos.renewables.site.load.load_site", lambda _: site)
-    monkeypatch.setattr(intraday, "forecast_site", lambda *_, **__: cases)
-    config = SimpleNamespace(
-        forecast=SimpleNamespace(intraday=SMALL), site=SimpleNamespace(power=None), seed=0, device="cpu"
-    )
-    run = SimpleNamespace(map=serial, figure=figure)
-    chapter = intraday.run_intraday(config, run)  # type: ignore[arg-type]
+    chapter, said = chapter_of(cloudy, monkeypatch, SiteConfig(), SMALL)
+    assert said == []
     assert [target.asked for target in chapter.targets] == ["intraday PV 60 min ahead: RMSE skill at least 10 %"]
-    assert [line.peer for line in chapter.headlines] == [intraday.REFERENCE]
+    assert [line.peer for line in chapter.headlines] == [references.REFERENCE]
     assert chapter.data[0].name.endswith("system_50_ac_power.parquet")
     assert len(chapter.figures) == 2
     assert len(chapter.tables) == 2
+
+
+def test_ones_own_plant_is_told_what_was_found_and_is_not_judged_by_our_targets(
+    cloudy: tuple[Site, list[Case]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site, cases = cloudy
+    power, weather = tmp_path / "a.csv", tmp_path / "there" / "a.csv"
+    weather.parent.mkdir()
+    power.write_text("p")
+    weather.write_text("w")
+    odd = [Finding("unit", "taken as W", "mended"), Finding("gaps", "gaps: 2", "noted")]
+    own = replace(with_weather(site), findings=odd)
+    place = {"latitude": 40.0, "longitude": -105.0, "capacity": CAPACITY, "power": power}
+    files = SiteConfig.model_validate({**place, "weather": weather})
+    chapter, said = chapter_of((own, cases[:1]), monkeypatch, files, SMALL.model_copy(update={"horizons": (15,)}))
+    assert said == [
+        "made up: mended: taken as W",
+        "made up: noted: gaps: 2",
+        "made up: with ghi, temp_air measured there up to each issue time",
+    ]
+    assert chapter.targets == []
+    # Not one of the horizons that were asked of this project, and still a headline.
+    assert [line.name for line in chapter.headlines] == ["intraday PV 15 min ahead, RMSE, daylight"]
+    assert [use.name for use in chapter.data] == ["a.csv", "weather: a.csv"]
+    assert "the weather measured at the plant until then (ghi, temp_air), no weather forecast" in chapter.notes[0]
+    assert any("taken as W" in note for note in chapter.notes)
+    same, _ = chapter_of((own, cases), monkeypatch, files.model_copy(update={"weather": power}), SMALL)
+    assert [use.name for use in same.data] == ["a.csv"]
+    assert [line.name for line in same.headlines] == ["intraday PV 60 min ahead, RMSE, daylight"]

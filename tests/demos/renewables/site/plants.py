@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,11 @@ def synthetic(
     index = pd.date_range(first, periods=days * 1440 // minutes, freq=f"{minutes}min", tz="UTC", name="time")
     middle = index + pd.Timedelta(minutes=minutes) / 2
     site = Location(place.latitude, place.longitude)
-    sun = site.get_solarposition(middle)
-    sky = site.get_clearsky(middle, model="haurwitz", solar_position=sun)["ghi"]
+    with warnings.catch_warnings():
+        # pvlib 0.16 asks a DatetimeIndex for what pandas 3 has renamed.
+        warnings.filterwarnings("ignore", message="DatetimeIndex.dayofyear")
+        sun = site.get_solarposition(middle)
+        sky = site.get_clearsky(middle, model="haurwitz", solar_position=sun)["ghi"]
     random = generator(seed, "clouds", str(place), first)
     hours = random.normal(size=days * 24 + 1)
     weather = np.zeros(len(hours))

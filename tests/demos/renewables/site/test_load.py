@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -60,7 +61,12 @@ def test_an_orientation_that_is_not_given_is_assumed_and_said(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("column", "value", "message"),
-    [("temp_air", 293.0, "temp_air is 293 .* C, not K"), ("ghi", 5000.0, "ghi is 5000 at 2013-01-01 00:00 UTC")],
+    [
+        ("temp_air", 293.0, "temp_air is 293 .* C, not K"),
+        ("ghi", 5000.0, "ghi is 5000 at 2013-01-01 00:00 UTC"),
+        ("ghi", 0.9, "ghi never exceeds 0.9; its unit is W/m2, not kW/m2"),
+        ("dni", float("nan"), "every value of dni is empty; leave the column out"),
+    ],
 )
 def test_implausible_weather_is_refused(tmp_path: Path, column: str, value: float, message: str) -> None:
     power = saved(synthetic(PLACES["sydney"], days=30), tmp_path / "p.csv")
@@ -75,7 +81,46 @@ def test_weather_whose_clock_is_off_is_refused(tmp_path: Path) -> None:
     late = (power * 100).rename("ghi").set_axis(power.index + pd.Timedelta(hours=2))
     files = {"power": saved(power, tmp_path / "p.csv"), "weather": saved(late, tmp_path / "w.csv")}
     with pytest.raises(UserError, match=r"w.csv: the clock is 1\d\d min late"):
-        load_site(config(files["power"], weather=files["weather"], mend_offset=True))
+        load_site(config(files["power"], weather=files["weather"]))
+    site = load_site(config(files["power"], weather=files["weather"], mend_offset=True, tilt=1.0, azimuth=0.0))
+    assert [finding.message[:21] for finding in site.findings] == ["weather: the clock is"]
+    assert site.weather is not None
+    np.testing.assert_allclose(site.weather["ghi"], power * 100)
+    assert site.weather.index[0] == power.index[0]
+
+
+def test_power_and_weather_may_be_one_file_whose_clock_is_mended_once(year: Year, tmp_path: Path) -> None:
+    """A logger that says +10:00 all year and follows daylight saving: what power shows puts all columns right."""
+    power = year("sydney")
+    table = pd.DataFrame({"power_kw": power, "temp_air": np.arange(len(power)) % 96 / 4.0})
+    wall = table.index.tz_convert("Australia/Sydney").tz_localize(None)
+    broken = table.assign(time=[f"{stamp:%Y-%m-%dT%H:%M}+10:00" for stamp in wall]).set_index("time")
+    file = saved(broken, tmp_path / "both.csv")
+    site = load_site(config(file, weather=file, tilt=30.0, azimuth=0.0))
+    assert [finding.kind for finding in site.findings if finding.action == "mended"].count("daylight saving") == 1
+    assert site.weather is not None
+    assert site.weather.index.equals(site.power.index)
+    both = pd.DataFrame({"power_kw": site.power, "temp_air": site.weather["temp_air"]}).dropna()
+    pd.testing.assert_frame_equal(both, table.loc[both.index], check_freq=False)
+    assert len(both) > len(table) - 20
+
+
+def test_weather_rows_that_contradict_each_other_are_left_empty_when_they_are_few(tmp_path: Path) -> None:
+    power = synthetic(PLACES["sydney"], days=30)
+    weather = pd.DataFrame({"temp_air": np.arange(720) % 24.0}, pd.date_range("2013-01-01", periods=720, freq="h"))
+    weather.index = weather.index.tz_localize("UTC")
+    for doubled, rows in ((4, slice(100, 104)), (0, slice(0, 700))):
+        file = saved(pd.concat([weather, weather.iloc[rows] + 5]), tmp_path / "w.csv")
+        mine = config(saved(power, tmp_path / "p.csv"), weather=file, tilt=30.0, azimuth=0.0)
+        if not doubled:
+            with pytest.raises(UserError, match="700 stamps have rows that contradict each other"):
+                load_site(mine)
+            continue
+        site = load_site(mine)
+        assert site.weather is not None
+        assert site.weather["temp_air"].isna().sum() == doubled
+        assert any("weather: 4 stamps have rows that contradict" in finding.message for finding in site.findings)
+        assert any("weather: not known: temp_air 0.6% of the time" in finding.message for finding in site.findings)
 
 
 def test_errors_name_the_file_and_are_one_line(tmp_path: Path) -> None:
@@ -85,9 +130,8 @@ def test_errors_name_the_file_and_are_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_embedded_plant() -> None:
+def test_the_embedded_plant_has_no_weather_that_is_known_in_time() -> None:
     site = load_site(SiteConfig())
     assert site.capacity_kw > 0
     assert site.to_middle == pd.Timedelta(0)
-    assert site.weather is not None
-    assert site.weather.index.equals(site.power.index)
+    assert site.weather is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,6 +45,37 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_text("no")
     with pytest.raises(UserError, match=r"cannot be read as \.parquet"):
         read_power(tmp_path / "bad.parquet", None)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder, not a file"):
+        read_power(tmp_path, None)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_semicolons_with_decimal_commas_are_read_and_said(tmp_path: Path, mark: str) -> None:
+    text = (
+        mark
+        + "time;power_kw;ghi;dni\n2013-01-01 00:00Z;0,5;1;\n2013-01-01 00:15Z;;2,25;\n2013-01-01 00:30Z;1.5;-3,0;\n"
+    )
+    table, (finding,) = read_power(written(tmp_path, text), None)
+    np.testing.assert_array_equal(table["power_kw"], [0.5, np.nan, 1.5])
+    assert (finding.kind, finding.action) == ("semicolons", "mended")
+    assert "decimal commas read as points: 3" in finding.message
+    assert read_weather(written(tmp_path, text), None)[0]["ghi"].tolist() == [1.0, 2.25, -3.0]
+
+
+def test_numbers_that_have_two_readings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"row 1, column 'power_kw': got '1.234,5', .*a decimal point, not a comma"):
+        read_power(written(tmp_path, "time;power_kw\n2013-01-01 00:00Z;1.234,5\n"), None)
+    with pytest.raises(UserError, match=r"row 1, column 'power_kw': got '1,234', .*a decimal point, not a comma"):
+        read_power(written(tmp_path, 'time,power_kw\n2013-01-01 00:00Z,"1,234"\n'), None)
+
+
+def test_names_may_be_padded_and_the_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    table, findings = read_power(written(tmp_path, "\ufefftime , power_kw \n2013-01-01 00:00Z, 1\n"), None)
+    assert table["power_kw"].tolist() == [1.0]
+    assert findings == []
 
 
 def test_offsets_may_differ_from_row_to_row(tmp_path: Path) -> None:
