@@ -52,11 +52,11 @@ class DayAheadConfig(Section):
         NgboostConfig(rounds=300, depth=5, min_leaf=20, row_share=0.5, column_share=0.5), description="NGBoost"
     )
     network: NetworkConfig = Field(
-        NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=45, learning_rate=0.0025),
+        NetworkConfig(members=2, hidden=192, dropout=0.2, epochs=40, learning_rate=0.003),
         description="the torch model",
     )
     trees: TreesConfig = Field(
-        TreesConfig(rounds=400, learning_rate=0.07, levels=(0.02, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 0.98)),
+        TreesConfig(rounds=300, learning_rate=0.1, levels=(0.02, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92, 0.98)),
         description="LightGBM",
     )
 
