@@ -32,7 +32,7 @@ class Chapter(Result):
 def targets_table(chapters: list[Chapter], caption: str = "") -> Table:
     """All targets of all chapters, met or missed."""
     return Table(
-        title="Targets, met or missed",
+        title="Targets, met or missed" + (" in a run of other settings" if caption else ""),
         columns=[Column(name="chapter: asked"), Column(name="reached"), Column(name="met"), Column(name="note")],
         rows=[
             [f"{chapter.name}: {target.asked}", target.reached, "yes" if target.met else "NO", target.note]

@@ -104,7 +104,7 @@ def test_a_chapter_runs_alone(tmp_path: Path) -> None:
     config = load(RenewablesConfig, "renewables", "smoke", overrides=["chapters=[dispatch]"])
     _, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True, engine="serial"))
     titles = [table.title for table in envelope.result.tables]
-    assert titles[0] == "Targets, met or missed"
+    assert titles[0] == "Targets, met or missed in a run of other settings"
     assert "not those of profile cpu" in envelope.result.tables[0].caption
     assert len(envelope.result.parts) == 1
     assert {table.part for table in envelope.result.tables[1:]} == {envelope.result.parts[0].title}
