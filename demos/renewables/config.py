@@ -27,7 +27,9 @@ class RenewablesConfig(DemoConfig):
     faults: FaultsConfig = Field(FaultsConfig(), description="streaming fault detection")
 
     @model_validator(mode="after")
-    def _site_is_used(self) -> RenewablesConfig:
+    def _chapters_and_site(self) -> RenewablesConfig:
+        if len(set(self.chapters)) != len(self.chapters):
+            raise ValueError("chapters must each be named once")
         if self.site.power is not None:
             unused = "site.power is given, but only the intraday forecasts use it; add"
             if "forecast" not in self.chapters:

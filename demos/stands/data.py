@@ -65,7 +65,8 @@ def _embedded() -> Flights:
             "origin": raw["origin"],
             "dest": raw["dest"],
             "std": std,
-            "atd": std + pd.to_timedelta(raw["dep_delay"], unit="min"),
+            # Not pd.to_timedelta: pandas 2 rounds uninitialised memory there where a delay is unknown, and warns.
+            "atd": std + raw["dep_delay"] * pd.Timedelta(minutes=1),
             "tail": raw["tailnum"],
             "distance_mi": raw["distance"].astype(float),
             "sibt": pd.NaT,

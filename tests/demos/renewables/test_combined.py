@@ -106,6 +106,9 @@ def test_a_chapter_runs_alone(tmp_path: Path) -> None:
     titles = [table.title for table in envelope.result.tables]
     assert titles[0] == "Targets, met or missed in a run of other settings"
     assert "not those of profile cpu" in envelope.result.tables[0].caption
+    met = {str(row[0]): row[2] for row in envelope.result.tables[0].rows}
+    assert len(met) == 7
+    assert met["dispatch: PuLP and OR-Tools agree to 1e-6"] == "yes"
     assert len(envelope.result.parts) == 1
     assert {table.part for table in envelope.result.tables[1:]} == {envelope.result.parts[0].title}
     assert not any("PV" in name.name for name in envelope.result.headlines)
@@ -115,3 +118,9 @@ def test_the_bench_says_which_chapters_it_knows(tmp_path: Path) -> None:
     config = load(RenewablesConfig, "renewables", "smoke", overrides=["chapters=[forecast]"])
     with pytest.raises(UserError, match="chapters must hold dispatch or faults"):
         execute(DEMO, config, "smoke", Options(tmp_path, quiet=True, engine="serial"), verb="bench")
+
+
+@pytest.mark.parametrize("again", ["chapters=[faults,faults]", "forecast.parts=[wind,wind]"])
+def test_what_is_named_twice_is_refused_before_it_is_run(again: str) -> None:
+    with pytest.raises(UserError, match="must each be named once"):
+        load(RenewablesConfig, "renewables", "smoke", overrides=[again])
