@@ -16,6 +16,11 @@ Learner = Literal["LightGBM", "torch network", "NGBoost, normal", "AutoETS"]
 LEARNERS: tuple[Learner, ...] = ("LightGBM", "torch network", "NGBoost, normal", "AutoETS")
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
+TREES = TreesConfig(rounds=160, leaves=15, min_leaf=100, feature_fraction=0.4, bagging_fraction=0.6, levels=LEVELS)
+NETWORK = NetworkConfig(
+    members=2, hidden=96, layers=2, dropout=0.2, epochs=12, batch=512, learning_rate=0.004, weight_decay=0.01
+)
+
 
 class NgboostConfig(Section):
     """NGBoost with a normal distribution: a peer."""
@@ -65,31 +70,8 @@ class IntradayConfig(Section):
         description="daylight: the sun's apparent elevation at issue and at valid time is above this [deg], 0 to 30",
     )
     learners: tuple[Learner, ...] = Field(LEARNERS, description="learned methods, besides those that always run")
-    trees: TreesConfig = Field(
-        TreesConfig(
-            rounds=160,
-            leaves=15,
-            min_leaf=100,
-            learning_rate=0.05,
-            feature_fraction=0.4,
-            bagging_fraction=0.6,
-            levels=LEVELS,
-        ),
-        description="LightGBM",
-    )
-    network: NetworkConfig = Field(
-        NetworkConfig(
-            members=2,
-            hidden=96,
-            layers=2,
-            dropout=0.2,
-            epochs=12,
-            batch=512,
-            learning_rate=0.004,
-            weight_decay=0.01,
-        ),
-        description="the torch model",
-    )
+    trees: TreesConfig = Field(TREES, description="LightGBM")
+    network: NetworkConfig = Field(NETWORK, description="the torch model")
     ngboost: NgboostConfig = Field(NgboostConfig(), description="NGBoost")
     ets: EtsConfig = Field(EtsConfig(window=2000, refit_every=1300), description="AutoETS on the clear-sky index")
 
@@ -116,29 +98,10 @@ class WindConfig(Section):
     ceiling: bool = Field(True, description="also run LightGBM with reanalysis weather at valid time; not a forecast")
     learners: tuple[Learner, ...] = Field(LEARNERS, description="learned methods, besides those that always run")
     trees: TreesConfig = Field(
-        TreesConfig(
-            rounds=120,
-            leaves=15,
-            min_leaf=200,
-            learning_rate=0.05,
-            feature_fraction=0.3,
-            bagging_fraction=0.6,
-            levels=LEVELS,
-        ),
-        description="LightGBM",
+        TREES.model_copy(update={"rounds": 120, "min_leaf": 200, "feature_fraction": 0.3}), description="LightGBM"
     )
     network: NetworkConfig = Field(
-        NetworkConfig(
-            members=2,
-            hidden=96,
-            layers=2,
-            dropout=0.2,
-            epochs=10,
-            batch=512,
-            learning_rate=0.003,
-            weight_decay=0.01,
-        ),
-        description="the torch model",
+        NETWORK.model_copy(update={"epochs": 10, "learning_rate": 0.003}), description="the torch model"
     )
     ngboost: NgboostConfig = Field(NgboostConfig(), description="NGBoost")
     ets: EtsConfig = Field(EtsConfig(window=2000, refit_every=4320), description="AutoETS on 10-minute power")
