@@ -1,6 +1,14 @@
-"""The registry of demos: slug -> "module:attribute", imported only when a demo is asked for."""
+"""The registry of demos: slug -> "module:attribute", imported only when a demo is asked for, and of their own verbs.
+
+A verb is a function with typer's annotations in a module that imports nothing heavy: the command line reads its options.
+"""
 
 DEMOS = {
+    "clip_retrieval": "demos.clip_retrieval.demo:DEMO",
     "renewables": "demos.renewables.demo:DEMO",
     "stands": "demos.stands.demo:DEMO",
+}
+
+VERBS = {
+    "search": "demos.clip_retrieval.verb:search",
 }

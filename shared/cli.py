@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
+from shared import registry
 from shared.errors import UserError
 
 app = typer.Typer(
@@ -147,6 +148,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # "×" on a terminal that knows ASCII alone becomes "?", not a traceback.
         cast(TextIOWrapper, stream).reconfigure(errors="replace")
+    for name, function in registry.verbs().items():
+        app.command(name)(function)
     try:
         app(prog_name="trendlab")
     except UserError as error:

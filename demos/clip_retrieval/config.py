@@ -1,0 +1,149 @@
+"""The typed config of `clip_retrieval`: every field with unit, range and a sentence.
+
+trendlab config clip_retrieval
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from shared.config import DemoConfig, Section
+
+Fold = Annotated[int, Field(ge=0, le=2)]
+Caption = Literal["name", "tags", "subgroup"]
+Peer = Literal["pixels", "hog", "efficientnet", "both", "oracle"]
+
+
+class DataSection(Section):
+    """What is searched, and how pictures are read."""
+
+    corpus: Path | None = Field(
+        None,
+        description="your pictures: a folder (captions in .txt beside them, or a metadata.jsonl), or webdataset tars; "
+        "null = the embedded OpenMoji 17.0.0",
+    )
+    max_megapixels: float = Field(
+        50.0, gt=0, le=1000, description="larger pictures are skipped and reported [million pixels], above 0 to 1000"
+    )
+    fit: Literal["pad", "crop"] = Field(
+        "pad",
+        description="how a picture becomes square: pad with white, or crop its centre as OpenAI's CLIP does; a real "
+        "checkpoint brings its own and ignores this",
+    )
+
+
+class SplitSection(Section):
+    """How the embedded corpus is divided; by families of pictures, never by rows."""
+
+    seed: int = Field(0, ge=0, description="orders the families before they are dealt out, from 0")
+    folds: list[Fold] = Field(
+        [0, 1, 2],
+        min_length=1,
+        max_length=3,
+        description="test folds to train and test on, of three disjoint ones with 400 families each",
+    )
+    compositional: bool = Field(
+        True,
+        description="whether a further model is trained without some combinations of role, gender and skin tone and "
+        "asked for those; only with model.name=train",
+    )
+
+
+class ModelSection(Section):
+    """Which CLIP."""
+
+    name: str = Field(
+        "shipped",
+        description="shipped = the weights beside this demo; train = train now; local-dir:FOLDER = a folder with "
+        "open_clip_config.json; pretrained:ARCHITECTURE/TAG = a real checkpoint through open_clip, such as "
+        "pretrained:ViT-B-32/laion2b_s34b_b79k",
+    )
+    image_tower: str = Field("resnet10t", description="timm architecture of the image tower that is trained")
+    size: int = Field(96, ge=32, le=512, description="side of the pictures it sees [pixels], 32 to 512")
+    dimension: int = Field(384, ge=16, le=2048, description="length of the vectors of the trained model, 16 to 2048")
+
+
+class LossSection(Section):
+    """What is minimised in training."""
+
+    kind: Literal["clip", "siglip", "multipositive"] = Field(
+        "multipositive",
+        description="clip and siglip are open_clip's own; multipositive is clip where pictures that share a caption "
+        "are positives of each other",
+    )
+    bank: float = Field(
+        1.0, ge=0, le=100, description="weight of telling the caption among those of the whole training set, 0 to 100"
+    )
+    regression: float = Field(
+        10.0, ge=0, le=100, description="weight of 1 - cosine to the text of name and tags, 0 to 100"
+    )
+
+
+class TrainSection(Section):
+    """The schedule."""
+
+    epochs: int = Field(100, ge=1, le=10_000, description="passes over the base emoji of the training part, 1 to 10000")
+    batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="peak of AdamW, above 0 to 1")
+    weight_decay: float = Field(0.05, ge=0, le=10, description="of AdamW, 0 to 10; not on gains and biases")
+    warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, 0 to 0.5")
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the average of weights kept a step; 0 = none")
+    captions: list[Caption] = Field(
+        ["name", "tags", "subgroup"], min_length=1, description="which captions of a picture are its positives"
+    )
+    skin_tones: float = Field(
+        0.3, ge=0, le=1, description="share of the draws of a base emoji that take one of its skin tones, 0 to 1"
+    )
+    text_layers: int = Field(
+        0, ge=0, le=6, description="layers of the text tower, from its end, that are trained too; 0 = locked (LiT)"
+    )
+
+
+class AugmentSection(Section):
+    """How training pictures vary; no mirror and no change of hue, since words name sides and colours."""
+
+    rotation: float = Field(15.0, ge=0, le=180, description="largest turn either way [degrees], 0 to 180")
+    zoom: float = Field(0.2, ge=0, le=1, description="largest change of size, natural logarithm, 0 to 1")
+    shear: float = Field(0.1, ge=0, le=1, description="largest shear and change of aspect, 0 to 1")
+    shift: float = Field(0.08, ge=0, le=0.5, description="largest shift, share of the side, 0 to 0.5")
+    contrast: float = Field(0.2, ge=0, le=1, description="largest loss of contrast towards white, 0 to 1")
+
+
+class IndexSection(Section):
+    """Where vectors are kept."""
+
+    exact_below: int = Field(
+        100_000, ge=0, description="up to so many rows every vector is compared; above, an approximate index is built"
+    )
+
+
+class EvaluationSection(Section):
+    """What is measured."""
+
+    peers: list[Peer] = Field(
+        ["pixels", "hog", "efficientnet", "both", "oracle"], description="whom the trained model is compared with"
+    )
+    bootstrap: int = Field(10_000, ge=100, le=1_000_000, description="resamples behind each interval, 100 to 1e6")
+
+
+class ClipConfig(DemoConfig):
+    """Train or load a CLIP, index pictures, search them with words, judge the answers."""
+
+    data: DataSection = Field(DataSection(), description="what is searched")
+    split: SplitSection = Field(SplitSection(), description="training, validation and test families")
+    model: ModelSection = Field(ModelSection(), description="which CLIP")
+    loss: LossSection = Field(LossSection(), description="what is minimised")
+    train: TrainSection = Field(TrainSection(), description="the schedule")
+    augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary")
+    index: IndexSection = Field(IndexSection(), description="where vectors are kept")
+    evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
+
+    @model_validator(mode="after")
+    def _known_model(self) -> ClipConfig:
+        name = self.model.name
+        if name not in ("shipped", "train") and not name.startswith(("local-dir:", "pretrained:")):
+            raise ValueError(f"model.name is {name!r}; allowed: shipped, train, local-dir:FOLDER, pretrained:NAME/TAG")
+        return self

@@ -1,0 +1,36 @@
+"""Search pictures with words, on a CLIP of open_clip's own classes.
+
+trendlab run clip_retrieval                          the shipped model on pictures it never saw, and its peers
+trendlab run clip_retrieval --profile cpu            trains three models, one a test fold: the tables of the card
+trendlab search "a red apple" --k 8                  search the embedded pictures, or --corpus your folder
+trendlab bench clip_retrieval                        training, exact search and a whole query beside their peers
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.clip_retrieval.config import ClipConfig
+from shared.demo import Demo
+
+if TYPE_CHECKING:
+    from shared.demo import Run
+    from shared.result import Result
+
+
+def run(config: ClipConfig, run: Run) -> Result:
+    """Train or load, index, judge beside the peers."""
+    from demos.clip_retrieval.evaluate import evaluate
+
+    return evaluate(config, run)
+
+
+DEMO = Demo(
+    slug="clip_retrieval",
+    title="Search pictures with words",
+    trend="Pre-trained multimodal models (2022)",
+    question="Which picture is meant by these words, when nobody ever labelled the pictures with them?",
+    config=ClipConfig,
+    run=run,
+    extra="clip_retrieval",
+)

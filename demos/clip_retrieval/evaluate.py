@@ -1,0 +1,131 @@
+"""What is measured: the model on pictures it never saw, beside its peers, and what it answers to words of anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.clip_retrieval import figures, tables
+from demos.clip_retrieval.data import ATTRIBUTION, used
+from demos.clip_retrieval.judge import Judged, Model, judge, models
+from demos.clip_retrieval.openmoji import records
+from demos.clip_retrieval.parts import composition_table
+from demos.clip_retrieval.peers import LABELS
+from demos.clip_retrieval.render import pictures
+from demos.clip_retrieval.retrieval import Ranked
+from demos.clip_retrieval.sheets import query_sheet, test_sheet
+from demos.clip_retrieval.splits import group_split
+from demos.clip_retrieval.zeroshot import ZeroShot
+from shared.result import DataUse, Result, Table
+
+if TYPE_CHECKING:
+    from demos.clip_retrieval.config import ClipConfig
+    from shared.demo import Run
+    from shared.result import Figure
+
+REFERENCE = "oracle"
+
+
+def evaluate(config: ClipConfig, run: Run) -> Result:
+    """Train or load, search, judge."""
+    found = models(config, run)
+    judged = judge(found, config, run)
+    numbers = tables.all_estimates(judged, config.evaluation.bootstrap)
+    shown = _tables(judged, numbers, [model.fold for model in found], config)
+    if config.split.compositional and config.model.name == "train":
+        shown.append(composition_table(config, run))
+    return Result(
+        headlines=tables.headlines(judged, numbers),
+        metrics=tables.metrics(numbers),
+        tables=shown,
+        figures=_figures(found, judged, run),
+        data=used("openmoji.whl", *(["efficientnet-lite0.pth"] if _uses_judge(config) else [])),
+        weights=[*used("model.safetensors"), *_weights(config, found)],
+        notes=_notes(config, judged),
+    )
+
+
+def _tables(judged: Sequence[Judged], numbers: tables.Found, folds: Sequence[int], config: ClipConfig) -> list[Table]:
+    first = judged[0].folds[0].text_to_image
+    asked = len(first.ranks) * len(folds)
+    about = (
+        f"{asked:,} names of families that were in no training, fold {', '.join(map(str, folds))}; {first.gallery} "
+        f"pictures searched for each; right is the picture, an identical one or one of the same name; ties count "
+        f"against the method; bootstrap over families."
+    )
+    return [
+        tables.targets_table(numbers, judged),
+        tables.methods_table(judged, numbers, tables.RETRIEVAL, "Names to pictures and back", about),
+        tables.methods_table(
+            judged,
+            numbers,
+            tables.KIND,
+            "Pictures to pictures, and groups without training on them",
+            "P@5, R-precision and mAP@R: same subgroup among the nearest pictures. Groups: balanced accuracy of the "
+            "nearest “an icon of SUBGROUP”; 11 leaves out `component`, of which a fold has one picture.",
+        ),
+        *([tables.paired_table(judged, config.evaluation.bootstrap)] if len(judged) > 1 else []),
+        *([tables.folds_table(judged, folds)] if len(folds) > 1 else []),
+        tables.groups_table(judged[0]),
+    ]
+
+
+def _figures(found: Sequence[Model], judged: Sequence[Judged], run: Run) -> list[Figure]:
+    pooled = {method.key: Ranked.pooled([fold.text_to_image for fold in method.folds]) for method in judged}
+    larger = [fold.larger for fold in judged[0].folds if fold.larger is not None]
+    whole = Ranked.pooled(larger)
+    curves = [
+        figures.Curve(
+            method.label,
+            pooled[method.key],
+            [(whole.gallery, float(whole.hits(1).mean()))] if method.key == "ours" else (),
+            method.key == REFERENCE,
+        )
+        for method in judged
+    ]
+    first, gallery = found[0], group_split().gallery(found[0].fold)
+    emojis = [records()[row] for row in gallery]
+    return [
+        query_sheet(first, run),
+        test_sheet(first, judged[0].folds[0].text_to_image, run),
+        figures.recall_curves(curves, run),
+        figures.embedding_map(
+            first.of(gallery), [emoji.group for emoji in emojis], np.asarray(pictures(64)[gallery]), run
+        ),
+        figures.confusion(ZeroShot.pooled([fold.groups for fold in judged[0].folds]), run),
+        figures.hub_histogram(judged[0].folds[0].hubs, [emoji.name for emoji in emojis], len(gallery), run),
+    ]
+
+
+def _uses_judge(config: ClipConfig) -> bool:
+    return bool({"efficientnet", "both"} & set(config.evaluation.peers))
+
+
+def _weights(config: ClipConfig, found: Sequence[Model]) -> list[DataUse]:
+    name = "trained in this run" if config.model.name == "train" else config.model.name
+    return [
+        DataUse(
+            name=f"image tower and projections, fold {model.fold}: {name}",
+            version=model.encoder.identity,
+            sha256="",
+            licence="Apache-2.0; trained on pictures under CC BY-SA 4.0",
+        )
+        for model in found
+    ]
+
+
+def _notes(config: ClipConfig, judged: Sequence[Judged]) -> list[str]:
+    chosen = [f"{LABELS[method.key]}: {method.setting}" for method in judged[1:] if method.key != REFERENCE]  # type: ignore[index]
+    return [
+        f"Pictures: {ATTRIBUTION}. Rendered on white; names, tags and groups are those of OpenMoji 17.0.0.",
+        "Families (skin tones, genders and directions of one role, identical or nearly identical pictures, equal "
+        "names) are never torn apart by a split.",
+        *(["Settings that the validation families chose for the peers: " + "; ".join(chosen) + "."] if chosen else []),
+        *(
+            ["The reference line is told the published tags of the picture; it is no bound."]
+            if any(method.key == REFERENCE for method in judged)
+            else []
+        ),
+    ]

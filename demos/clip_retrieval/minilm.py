@@ -1,0 +1,71 @@
+"""MiniLM as it was published: sentences to vectors by mean pooling, the text side of the peers.
+
+The weights' hash is checked when they are opened (`data.minilm_folder`), so that the packager need not be trusted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from demos.clip_retrieval.data import minilm_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIMENSION = 384
+BATCH = 64
+LONGEST = 64  # tokens
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 on the CPU; called with texts, it gives their vectors. Each text is encoded once.
+
+    Raises UserError when its files can be neither found nor fetched.
+    """
+
+    def __init__(self) -> None:
+        self._tokenizer, self._model = _load()
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n, 384) L2-normalised vectors."""
+        # Texts of a length share a batch: little padding is computed.
+        new = sorted(set(texts) - set(self._known), key=lambda text: (len(text), text))
+        for at in range(0, len(new), BATCH):
+            batch = new[at : at + BATCH]
+            self._known |= dict(zip(batch, self._encode(batch), strict=True))
+        return np.array([self._known[text] for text in texts], np.float32).reshape(-1, DIMENSION)
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+            states_blw = self._model(**inputs).last_hidden_state
+            mask_bl1 = inputs["attention_mask"][..., None]
+            pooled = (states_blw * mask_bl1).sum(1) / mask_bl1.sum(1)
+            return np.asarray(torch.nn.functional.normalize(pooled, dim=-1).numpy(), np.float32)
+
+
+def _load() -> tuple[Any, Any]:
+    """Tokenizer and model from the checked folder; the library asks no server and says nothing."""
+    folder = str(minilm_folder())
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+    return tokenizer, model

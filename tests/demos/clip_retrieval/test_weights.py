@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+
+from demos.clip_retrieval.data import minilm_folder
+from demos.clip_retrieval.encoder import EncoderSpec, OnnxEncoder, ready
+from demos.clip_retrieval.model import build, export
+from demos.clip_retrieval.model_torch import load_open_clip
+from demos.clip_retrieval.render import pictures
+from demos.clip_retrieval.shape import CONFIG, Shape, is_at_home
+from demos.clip_retrieval.weights import assembled, read_header, save_tower
+from shared.errors import UserError
+
+QUERIES = ["a red apple", "clock", "woman firefighter: medium-dark skin tone"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work folder of its own; the data stay in the user's cache."""
+    monkeypatch.setattr("demos.clip_retrieval.weights.work_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_open_clip_itself_loads_what_is_assembled_and_gives_the_same_vectors(tiny_tower: Path, cache: Path) -> None:
+    folder = assembled(tiny_tower)
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    model.eval()
+    with torch.inference_mode():
+        text = model.encode_text(tokenizer(QUERIES), normalize=True).numpy()
+    ours = load_open_clip(f"local-dir:{folder}", "cpu")
+    np.testing.assert_allclose(ours.texts(QUERIES), text, atol=1e-6)
+    assert "Resize" in str(preprocess)
+
+
+def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, cache: Path) -> None:
+    shape = Shape("test_resnet", 32, 64, (0.9, 0.8, 0.7), (0.3, 0.2, 0.1), siglip=True)
+    torch.manual_seed(0)
+    model = build(shape, minilm_folder())
+    save_tower(model, shape, {"fold": "1"}, tmp_path / "tower.safetensors")
+    assert read_header(tmp_path / "tower.safetensors")["fold"] == "1"
+    loaded = open_clip.create_model(f"local-dir:{assembled(tmp_path / 'tower.safetensors')}")
+    exported = open_clip.create_model(f"local-dir:{export(model, shape, minilm_folder(), tmp_path / 'whole')}")
+    before = model.state_dict()
+    for other in (loaded.state_dict(), exported.state_dict()):
+        assert all(torch.equal(before[name], tensor) for name, tensor in other.items())
+    assert loaded.visual.preprocess_cfg["mean"] == [0.9, 0.8, 0.7]
+
+
+def test_a_moved_cache_is_mended(tiny_tower: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = assembled(tiny_tower)
+    moved = cache / "elsewhere"
+    shutil.move(cache / "models", moved / "models")
+    monkeypatch.setattr("demos.clip_retrieval.weights.work_folder", lambda: moved)
+    assert not is_at_home(moved / "models" / folder.name)
+    again = assembled(tiny_tower)
+    assert is_at_home(again)
+    assert load_open_clip(f"local-dir:{again}", "cpu").dimension == 384
+
+
+def test_onnx_gives_the_vectors_of_torch_alone_and_in_padded_batches(tiny_tower: Path, cache: Path) -> None:
+    folder = ready(assembled(tiny_tower))
+    fast, eager = OnnxEncoder(folder, threads=1), load_open_clip(f"local-dir:{folder}", "cpu")
+    together, alone = fast.texts(QUERIES), np.concatenate([fast.texts([query]) for query in QUERIES])
+    expected = eager.texts(QUERIES)
+    for found in (together, alone):
+        assert (found * expected).sum(1).min() > 0.99999
+    pixels = np.asarray(pictures(32)[:5])
+    assert (fast.images(pixels) * eager.images(pixels)).sum(1).min() > 0.99999
+    assert fast.scale == pytest.approx(eager.scale)
+    assert (fast.size, fast.dimension, fast.fit) == (eager.size, eager.dimension, eager.fit)
+    assert fast.images(pixels[:0]).shape == fast.texts([]).shape == (0, 384)
+    with pytest.raises(ValueError, match="pictures must be"):
+        fast.images(np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_a_killed_assembly_leaves_nothing_half(tiny_tower: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("demos.clip_retrieval.weights.write_config", stop)
+    with pytest.raises(KeyboardInterrupt):
+        assembled(tiny_tower)
+    assert list((cache / "models").iterdir()) == []
+
+
+def test_faults_of_a_user_are_one_line(tmp_path: Path) -> None:
+    foreign = tmp_path / "tower.safetensors"
+    foreign.write_bytes(b"no tensors")
+    with pytest.raises(UserError, match="is not a safetensors file"):
+        read_header(foreign)
+    with pytest.raises(UserError, match=f"has no {CONFIG}"):
+        EncoderSpec(f"local-dir:{tmp_path}", "cpu").load()
+    with pytest.raises(UserError, match="open_clip knows these tags"):
+        EncoderSpec("pretrained:ViT-B-32/no-such-tag", "cpu").load()
+    (tmp_path / CONFIG).write_text(json.dumps({"model_cfg": {"embed_dim": 8}}))
+    with pytest.raises(UserError, match="open_clip cannot load"):
+        EncoderSpec(f"local-dir:{tmp_path}", "cpu").load()
