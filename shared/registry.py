@@ -19,7 +19,7 @@ def entries() -> dict[str, str]:
 def verbs() -> dict[str, Callable[..., Any]]:
     """The verbs that demos bring: name -> function with typer's annotations, whose docstring is its help."""
     found = {}
-    for name, place in importlib.import_module("demos").VERBS.items():
+    for name, place in getattr(importlib.import_module("demos"), "VERBS", {}).items():
         module, attribute = place.split(":")
         found[name] = getattr(importlib.import_module(module), attribute)
     return found

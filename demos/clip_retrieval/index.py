@@ -20,7 +20,7 @@ from demos.clip_retrieval import approximate, snapshot
 from demos.clip_retrieval.approximate import Built
 from demos.clip_retrieval.record import FORMAT, RECORD, read_record, write_record
 from demos.clip_retrieval.rows import filter_error, query_matrix, table_schema
-from demos.clip_retrieval.snapshot import KEY, Snapshot, take
+from demos.clip_retrieval.snapshot import KEY, VECTOR, Snapshot, take
 from demos.clip_retrieval.store import LOCK, TABLE, Store
 from shared.errors import UserError
 
@@ -145,12 +145,27 @@ class VectorIndex:
     @property
     def count(self) -> int:
         """Rows in the newest version."""
+        if self._snapshot is not None and self._snapshot.version == self.version:
+            return int(self._snapshot.rows.num_rows)
         return self._store.on_newest(lambda version: int(self._store.at(version).count_rows()))
 
     def keys(self) -> list[str]:
         """All keys of the newest version, sorted."""
         found = self._store.on_newest(lambda version: self._store.at(version).search().select([KEY]).to_arrow())
         return sorted(found.column(KEY).to_pylist())
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the metadata columns."""
+        names = self._store.on_newest(lambda version: list(self._store.at(version).schema.names))
+        return [name for name in names if name not in (KEY, VECTOR)]
+
+    def column(self, name: str) -> dict[str, Any]:
+        """Key -> value of one metadata column in the newest version. Raises KeyError when there is none of this name."""
+        if name not in self.columns:
+            raise KeyError(name)
+        read = self._store.on_newest(lambda version: self._store.at(version).search().select([KEY, name]).to_arrow())
+        return dict(zip(read.column(KEY).to_pylist(), read.column(name).to_pylist(), strict=True))
 
     def add(self, table: pa.Table) -> None:
         """Append rows with columns key, vector (lists of d float32, norm 1) and the metadata.
