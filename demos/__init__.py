@@ -1,6 +1,6 @@
 """The registry of demos: slug -> "module:attribute", imported only when a demo is asked for, and of their own verbs.
 
-A verb is a function with typer's annotations in a module that imports nothing heavy: the command line reads its options.
+A verb is a function with typer's annotations, in a module that imports nothing heavy: the command line reads it.
 """
 
 DEMOS = {

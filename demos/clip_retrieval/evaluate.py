@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval import figures, tables
 from demos.clip_retrieval.data import ATTRIBUTION, used
-from demos.clip_retrieval.judge import Judged, Model, judge, models
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.parts import composition_table
-from demos.clip_retrieval.peers import LABELS
-from demos.clip_retrieval.render import pictures
-from demos.clip_retrieval.retrieval import Ranked
-from demos.clip_retrieval.sheets import query_sheet, test_sheet
-from demos.clip_retrieval.splits import group_split
-from demos.clip_retrieval.zeroshot import ZeroShot
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures
+from demos.clip_retrieval.emoji.splits import group_split
+from demos.clip_retrieval.judging import figures, tables
+from demos.clip_retrieval.judging.combinations import composition_table
+from demos.clip_retrieval.judging.judge import Judged, Model, judge, models
+from demos.clip_retrieval.judging.peers import LABELS
+from demos.clip_retrieval.judging.retrieval import Ranked
+from demos.clip_retrieval.judging.sheets import query_sheet, test_sheet
+from demos.clip_retrieval.judging.zeroshot import ZeroShot
 from shared.result import DataUse, Result, Table
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpora import SKIPPED, embed_corpus, embedded_index, find_picture, folder_of
+from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_picture, folder_of
+from demos.clip_retrieval.corpus.pictures import Unreadable, open_picture
 from demos.clip_retrieval.data import ATTRIBUTION
-from demos.clip_retrieval.encoder import Encoder, EncoderSpec
-from demos.clip_retrieval.index import Hit, VectorIndex
-from demos.clip_retrieval.pictures import Unreadable, open_picture
+from demos.clip_retrieval.index.vector_index import Hit, VectorIndex
+from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
 from shared.errors import UserError
 from shared.fanout import Engine
 from shared.progress import Progress
@@ -122,7 +122,7 @@ class Collection:
         return Answers(name, self.index.search(vector, k, where)[0], self, asked)
 
     def _asked(self, query: Path | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
-        from demos.clip_retrieval.pictures import fitted
+        from demos.clip_retrieval.corpus.pictures import fitted
 
         if isinstance(query, np.ndarray):
             return fitted(query, self.encoder.size, self.encoder.fit), "a picture"
@@ -135,7 +135,7 @@ class Collection:
     def picture(self, key: str, size: int) -> NDArray[np.uint8] | None:
         """(size, size, 3) of a picture by its key; None when it can no longer be read."""
         if self.root is None:
-            from demos.clip_retrieval.render import rasterize, svgs
+            from demos.clip_retrieval.emoji.render import rasterize, svgs
 
             return rasterize(next(svgs([f"{key}.svg"])), size)
         try:

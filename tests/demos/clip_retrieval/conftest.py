@@ -27,7 +27,7 @@ def tiny_train() -> np.ndarray:
 @pytest.fixture(scope="session")
 def tiny_tower(tiny_config: ClipConfig, tiny_train: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tower file, trained for two epochs."""
-    from demos.clip_retrieval.training import train_model
+    from demos.clip_retrieval.training.train_model import train_model
 
     file = tmp_path_factory.mktemp("tower") / "tower.safetensors"
     return train_model(tiny_config, tiny_train, file, part="test", validation=tiny_train[:20]).tower

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from demos.clip_retrieval.index import VectorIndex
+from demos.clip_retrieval.index.vector_index import VectorIndex
 from shared.seed import generator
 
 DIMENSION = 32

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval import bench_approximate, bench_peers
-from demos.clip_retrieval.bench_peers import OURS, contenders
-from demos.clip_retrieval.bench_search import K, Measured, enlarged, measure_search, pinned
+from demos.clip_retrieval.index import bench_approximate, bench_peers
+from demos.clip_retrieval.index.bench_peers import OURS, contenders
+from demos.clip_retrieval.index.bench_search import K, Measured, enlarged, measure_search, pinned
 from shared.result import Table
 from shared.seed import generator
 

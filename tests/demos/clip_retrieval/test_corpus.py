@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from demos.clip_retrieval.encode import encode_corpus
-from demos.clip_retrieval.intake import read_corpus, report_rows, summary
-from demos.clip_retrieval.layout import layout_of
+from demos.clip_retrieval.corpus.encode import encode_corpus
+from demos.clip_retrieval.corpus.intake import read_corpus, report_rows, summary
+from demos.clip_retrieval.corpus.layout import layout_of
 from tests.demos.clip_retrieval.test_encode import DIMENSION, MeanColours, MeanColoursSpec, Rows, counts, put, truncated
 from tests.demos.clip_retrieval.test_pictures import header_only_png
 
@@ -87,8 +87,8 @@ def test_every_file_is_a_row_or_named(folder: Path) -> None:
 
 def test_the_real_index_takes_the_rows(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("lancedb")
-    from demos.clip_retrieval.corpora import IndexSink
-    from demos.clip_retrieval.index import VectorIndex
+    from demos.clip_retrieval.corpus.corpora import IndexSink
+    from demos.clip_retrieval.index.vector_index import VectorIndex
 
     for shade, name in enumerate(("it's.png", 'a "b".png', "new\nline.png", "ünï 猫.png", "x' OR 1=1 --.png")):
         Image.new("RGB", (8, 8), (shade, 99, 0)).save(folder / name)

@@ -2,7 +2,8 @@
 
 import zipfile
 
-from demos.clip_retrieval import data, openmoji
+from demos.clip_retrieval import data
+from demos.clip_retrieval.emoji import openmoji
 
 
 def test_provenance_names_every_file() -> None:

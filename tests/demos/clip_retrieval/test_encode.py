@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from demos.clip_retrieval import encode
-from demos.clip_retrieval.encode import Encoded, encode_corpus
-from demos.clip_retrieval.intake import read_corpus
-from demos.clip_retrieval.items import Item, Source
-from demos.clip_retrieval.layout import OWN, Layout, content_hash, layout_of
+from demos.clip_retrieval.corpus import encode
+from demos.clip_retrieval.corpus.encode import Encoded, encode_corpus
+from demos.clip_retrieval.corpus.intake import read_corpus
+from demos.clip_retrieval.corpus.items import Item, Source
+from demos.clip_retrieval.corpus.layout import OWN, Layout, content_hash, layout_of
 from shared.errors import UserError
 from shared.fanout import Engine, shut_down
 from shared.progress import Progress
@@ -285,8 +285,8 @@ def test_what_a_worker_raises_is_said_and_what_was_kept_stays(corpus: Path, engi
 KILLED = """
 import sys
 from pathlib import Path
-from demos.clip_retrieval.encode import encode_corpus
-from demos.clip_retrieval.intake import read_corpus
+from demos.clip_retrieval.corpus.encode import encode_corpus
+from demos.clip_retrieval.corpus.intake import read_corpus
 from tests.demos.clip_retrieval.test_encode import MeanColoursSpec, Rows
 root, file, at, after = sys.argv[1:]
 sink = Rows(Path(file), int(at), after == "after")

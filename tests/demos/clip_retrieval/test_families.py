@@ -4,10 +4,10 @@ import doctest
 
 import numpy as np
 
-from demos.clip_retrieval import families as module
-from demos.clip_retrieval.families import NEAR, families, families_of, role
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.render import pictures
+from demos.clip_retrieval.emoji import families as module
+from demos.clip_retrieval.emoji.families import NEAR, families, families_of, role
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures
 from shared.seed import generator
 
 

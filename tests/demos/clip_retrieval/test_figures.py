@@ -7,10 +7,18 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.figures import Curve, confusion, embedding_map, hub_histogram, recall_curves, reduced, spread
-from demos.clip_retrieval.neighbours import hubs
-from demos.clip_retrieval.retrieval import Ranked
-from demos.clip_retrieval.zeroshot import ZeroShot
+from demos.clip_retrieval.judging.figures import (
+    Curve,
+    confusion,
+    embedding_map,
+    hub_histogram,
+    recall_curves,
+    reduced,
+    spread,
+)
+from demos.clip_retrieval.judging.neighbours import hubs
+from demos.clip_retrieval.judging.retrieval import Ranked
+from demos.clip_retrieval.judging.zeroshot import ZeroShot
 from shared.progress import Progress
 from shared.run import RunFolder
 from shared.seed import generator

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval import approximate, durable, snapshot
-from demos.clip_retrieval.index import RECORD, SCAN, VectorIndex
+from demos.clip_retrieval.index import approximate, durable, snapshot
+from demos.clip_retrieval.index.vector_index import RECORD, SCAN, VectorIndex
 from shared.errors import UserError
 from tests.conftest import ROOT
 from tests.demos.clip_retrieval.index_writer import DIMENSION, METADATA, State, expected, rows, vector
@@ -212,7 +212,7 @@ def test_the_next_process_maps_the_vectors_and_needs_no_engine(index: VectorInde
     query = vector("query", 0)
     assert found(index, query, 3) == best(state, query, 3)
     code = (
-        "import sys, numpy as np; from demos.clip_retrieval.index import VectorIndex\n"
+        "import sys, numpy as np; from demos.clip_retrieval.index.vector_index import VectorIndex\n"
         f"hits = VectorIndex.open({str(index.folder)!r}, 'tiny').search(np.load(sys.argv[1]), 3)[0]\n"
         "print([hit.key for hit in hits], sorted({'lancedb', 'torch', 'pandas'} & set(sys.modules)))"
     )

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval import intake, items, layout, ray_engine, words
-from demos.clip_retrieval.intake import Corpus, read_corpus, write_report
-from demos.clip_retrieval.pictures import Reason
+from demos.clip_retrieval.corpus import intake, items, layout, ray_engine, words
+from demos.clip_retrieval.corpus.intake import Corpus, read_corpus, write_report
+from demos.clip_retrieval.corpus.pictures import Reason
 from shared.errors import UserError
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from open_clip.loss import ClipLoss, SigLipLoss
 from torch.nn import functional
 
-from demos.clip_retrieval.losses import (
+from demos.clip_retrieval.training.losses import (
     MultiPositiveClipLoss,
     MultiPositiveSigLipLoss,
     bank_loss,

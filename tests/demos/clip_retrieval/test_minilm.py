@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from demos.clip_retrieval import minilm
 from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.minilm import DIMENSION, MiniLM
+from demos.clip_retrieval.model import minilm
+from demos.clip_retrieval.model.minilm import DIMENSION, MiniLM
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from demos.clip_retrieval import neighbours as module
-from demos.clip_retrieval.neighbours import chance_map_at_r, hubs, neighbours
+from demos.clip_retrieval.judging import neighbours as module
+from demos.clip_retrieval.judging.neighbours import chance_map_at_r, hubs, neighbours
 from shared.evaluation.intervals import bootstrap
 from shared.seed import generator
 

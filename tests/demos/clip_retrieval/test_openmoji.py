@@ -4,8 +4,8 @@ import doctest
 
 import pytest
 
-from demos.clip_retrieval import openmoji
-from demos.clip_retrieval.openmoji import captions, records
+from demos.clip_retrieval.emoji import openmoji
+from demos.clip_retrieval.emoji.openmoji import captions, records
 
 
 def test_examples() -> None:

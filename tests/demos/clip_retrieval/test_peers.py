@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from demos.clip_retrieval import peers
-from demos.clip_retrieval.families import identities
-from demos.clip_retrieval.minilm import MiniLM
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.peer_features import efficientnet, features, normalised
-from demos.clip_retrieval.peers import Setting, choose, fit, raw_scores
-from demos.clip_retrieval.retrieval import Ranked, relevance
-from demos.clip_retrieval.splits import compositional_split, group_split
+from demos.clip_retrieval.emoji.families import identities
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.splits import compositional_split, group_split
+from demos.clip_retrieval.judging import peers
+from demos.clip_retrieval.judging.peer_features import efficientnet, features, normalised
+from demos.clip_retrieval.judging.peers import Setting, choose, fit, raw_scores
+from demos.clip_retrieval.judging.retrieval import Ranked, relevance
+from demos.clip_retrieval.model.minilm import MiniLM
 from shared.seed import generator
 
 SOME = np.flatnonzero([emoji.group == "food-drink" for emoji in records()])

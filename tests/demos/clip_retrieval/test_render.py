@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval import render
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.render import pictures, rasterize
+from demos.clip_retrieval.emoji import render
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures, rasterize
 
-# CC BY-SA 4.0, see demos/clip_retrieval/LICENSE-OpenMoji.
+# CC BY-SA 4.0, see demos/clip_retrieval/emoji/LICENSE-OpenMoji.
 REFERENCE = Path(__file__).with_name("openmoji_reference.npz")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2"><path fill="#f00" d="M0 0h1v2H0z"/></svg>'
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from demos.clip_retrieval import retrieval
-from demos.clip_retrieval.retrieval import Ranked, first_right, ranks, relevance
+from demos.clip_retrieval.judging import retrieval
+from demos.clip_retrieval.judging.retrieval import Ranked, first_right, ranks, relevance
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.seed import generator
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval import scan
-from demos.clip_retrieval.scan import ExactScan, encode, matrix_product
+from demos.clip_retrieval.index import scan
+from demos.clip_retrieval.index.scan import ExactScan, encode, matrix_product
 from shared.seed import generator
 
 

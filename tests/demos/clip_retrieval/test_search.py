@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.render import pictures
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.search import Collection, open_collection
 from shared import registry
 from shared.cli import main
@@ -23,10 +23,10 @@ def work(tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder of its own with the tiny tower as the shipped one; the data stay in the user's cache."""
     folder = tmp_path_factory.mktemp("work")
     patch = pytest.MonkeyPatch()
-    for module in ("weights", "corpora"):
+    for module in ("model.weights", "corpus.corpora"):
         patch.setattr(f"demos.clip_retrieval.{module}.work_folder", lambda: folder)
-    patch.setattr("demos.clip_retrieval.weights.assembled.__defaults__", (tiny_tower,))
-    from demos.clip_retrieval.encoder import _load
+    patch.setattr("demos.clip_retrieval.model.weights.assembled.__defaults__", (tiny_tower,))
+    from demos.clip_retrieval.model.encoder import _load
 
     _load.cache_clear()
     yield folder  # type: ignore[misc]
@@ -148,7 +148,8 @@ def test_a_search_imports_neither_torch_nor_the_table_engine(embedded: Collectio
     code = f"""
 import sys
 from pathlib import Path
-from demos.clip_retrieval import corpora, weights
+from demos.clip_retrieval.corpus import corpora
+from demos.clip_retrieval.model import weights
 corpora.work_folder = weights.work_folder = lambda: Path({str(folder)!r})
 weights.assembled.__defaults__ = (Path({str(tiny_tower)!r}),)
 from demos.clip_retrieval.search import open_collection

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval.items import Item, Problem
-from demos.clip_retrieval.pictures import Unreadable
-from demos.clip_retrieval.shards import expand, read_shards
+from demos.clip_retrieval.corpus.items import Item, Problem
+from demos.clip_retrieval.corpus.pictures import Unreadable
+from demos.clip_retrieval.corpus.shards import expand, read_shards
 from shared.errors import UserError
 
 Members = list[tuple[str, bytes]]
@@ -229,6 +229,6 @@ def test_brace_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     with pytest.raises(UserError, match="the braces do not match"):
         expand("x/{000..012.tar")
-    monkeypatch.setattr("demos.clip_retrieval.shards.MOST_SHARDS", 5)
+    monkeypatch.setattr("demos.clip_retrieval.corpus.shards.MOST_SHARDS", 5)
     with pytest.raises(UserError, match="more than 5 shards"):
         expand("{0..5}.tar")

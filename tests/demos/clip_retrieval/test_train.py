@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from demos.clip_retrieval.augment import augmented
 from demos.clip_retrieval.config import AugmentSection, ClipConfig, LossSection, TrainSection
 from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.model import build
-from demos.clip_retrieval.openmoji import records
-from demos.clip_retrieval.shape import Shape
-from demos.clip_retrieval.train import Draws
-from demos.clip_retrieval.training import train_model
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.model.build import build
+from demos.clip_retrieval.model.shape import Shape
+from demos.clip_retrieval.training.augment import augmented
+from demos.clip_retrieval.training.fit import Draws
+from demos.clip_retrieval.training.train_model import train_model
 from shared.seed import generator
 
 
@@ -55,7 +55,7 @@ def test_every_loss_trains(kind: str, tiny_config: ClipConfig, tiny_train: np.nd
 
 
 def test_text_layers_are_trained_where_asked(tiny_config: ClipConfig, tmp_path: Path) -> None:
-    from demos.clip_retrieval.model import unlock_text_layers
+    from demos.clip_retrieval.model.build import unlock_text_layers
 
     shape = Shape("test_resnet", 32, 384, (0.5,) * 3, (0.5,) * 3)
     model = build(shape, minilm_folder())

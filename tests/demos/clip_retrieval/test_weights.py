@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.encoder import EncoderSpec, OnnxEncoder, ready
-from demos.clip_retrieval.model import build, export
-from demos.clip_retrieval.model_torch import load_open_clip
-from demos.clip_retrieval.render import pictures
-from demos.clip_retrieval.shape import CONFIG, Shape, is_at_home
-from demos.clip_retrieval.weights import assembled, read_header, save_tower
+from demos.clip_retrieval.emoji.render import pictures
+from demos.clip_retrieval.model.build import build, export
+from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder, ready
+from demos.clip_retrieval.model.shape import CONFIG, Shape, is_at_home
+from demos.clip_retrieval.model.torch_encoder import load_open_clip
+from demos.clip_retrieval.model.weights import assembled, read_header, save_tower
 from shared.errors import UserError
 
 QUERIES = ["a red apple", "clock", "woman firefighter: medium-dark skin tone"]
@@ -24,7 +24,7 @@ QUERIES = ["a red apple", "clock", "woman firefighter: medium-dark skin tone"]
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A work folder of its own; the data stay in the user's cache."""
-    monkeypatch.setattr("demos.clip_retrieval.weights.work_folder", lambda: tmp_path)
+    monkeypatch.setattr("demos.clip_retrieval.model.weights.work_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_a_moved_cache_is_mended(tiny_tower: Path, cache: Path, monkeypatch: pyt
     folder = assembled(tiny_tower)
     moved = cache / "elsewhere"
     shutil.move(cache / "models", moved / "models")
-    monkeypatch.setattr("demos.clip_retrieval.weights.work_folder", lambda: moved)
+    monkeypatch.setattr("demos.clip_retrieval.model.weights.work_folder", lambda: moved)
     assert not is_at_home(moved / "models" / folder.name)
     again = assembled(tiny_tower)
     assert is_at_home(again)
@@ -85,7 +85,7 @@ def test_a_killed_assembly_leaves_nothing_half(tiny_tower: Path, cache: Path, mo
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("demos.clip_retrieval.weights.write_config", stop)
+    monkeypatch.setattr("demos.clip_retrieval.model.weights.write_config", stop)
     with pytest.raises(KeyboardInterrupt):
         assembled(tiny_tower)
     assert list((cache / "models").iterdir()) == []

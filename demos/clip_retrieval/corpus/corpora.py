@@ -1,0 +1,183 @@
+"""The index of a corpus: where it is kept, how it is filled, and where the pictures behind its keys are."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.clip_retrieval.corpus.items import Source
+from demos.clip_retrieval.data import work_folder
+from demos.clip_retrieval.index.vector_index import VectorIndex
+from demos.clip_retrieval.model.encoder import EncoderSpec
+from shared.fanout import Engine, fan_out
+from shared.progress import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from demos.clip_retrieval.corpus.encode import Encoded
+
+RECORD = "index.json"
+SKIPPED = "skipped.csv"
+
+
+class IndexSink:
+    """A `VectorIndex` as what `encode_corpus` writes to."""
+
+    def __init__(self, index: VectorIndex) -> None:
+        self.index = index
+
+    def keys_and_hashes(self) -> dict[str, str]:
+        """The content hash of each row."""
+        return self.index.column("content")
+
+    def upsert(self, table: pa.Table) -> None:
+        """Durable when it returns."""
+        self.index.upsert(table)
+
+    def delete(self, keys: list[str]) -> None:
+        """Durable when it returns."""
+        self.index.delete(keys)
+
+
+def index_folder(name: str, identity: str) -> Path:
+    """One folder for each pair of corpus and model: vectors of two models never meet."""
+    return work_folder() / "indexes" / f"{name}-{identity}"
+
+
+def folder_of(root: str, identity: str) -> Path:
+    """The folder of a user's corpus."""
+    return index_folder(hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16], identity)
+
+
+def embedded_index(spec: EncoderSpec, progress: Progress) -> VectorIndex:
+    """The index of the embedded pictures; filled at the first call of a model, which takes ten seconds.
+
+    Columns: name, group, subgroup, tags, skin_tone. Keys are hexcodes.
+    """
+    encoder = spec.load()
+    folder = index_folder("openmoji", encoder.identity)
+    if (folder / RECORD).is_file():
+        return VectorIndex.open(folder, encoder.identity)
+    from demos.clip_retrieval.emoji.render import pictures
+
+    table = _emoji_table(_with_progress(encoder, pictures(encoder.size), progress))
+    # Filled elsewhere and renamed, so that what is opened is whole.
+    filling = folder.with_name(f".{folder.name}-filling")
+    shutil.rmtree(filling, ignore_errors=True)
+    schema = table.drop_columns(["key", "vector"]).schema
+    with VectorIndex.create(filling, encoder.dimension, encoder.identity, schema) as index:
+        index.add(table)
+    filling.rename(folder)
+    return VectorIndex.open(folder, encoder.identity)
+
+
+def _with_progress(encoder: object, pixels: np.ndarray, progress: Progress) -> np.ndarray:
+    starts = list(range(0, len(pixels), 256))
+    steps = progress.track("embed", starts)
+    return np.concatenate([encoder.images(np.asarray(pixels[at : at + 256])) for at in steps])  # type: ignore[attr-defined]
+
+
+def _emoji_table(vectors: np.ndarray) -> pa.Table:
+    import pyarrow as pa
+
+    from demos.clip_retrieval.emoji.openmoji import records
+
+    emojis = records()
+    return pa.table(
+        {
+            "key": [emoji.hexcode for emoji in emojis],
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1), pa.float32()), vectors.shape[1]),
+            "name": [emoji.name for emoji in emojis],
+            "group": [emoji.group for emoji in emojis],
+            "subgroup": [emoji.subgroup for emoji in emojis],
+            "tags": [", ".join(emoji.tags) for emoji in emojis],
+            "skin_tone": pa.array([emoji.skin_tone for emoji in emojis], pa.int32()),
+        }
+    )
+
+
+def embed_corpus(
+    root: str,
+    spec: EncoderSpec,
+    *,
+    max_megapixels: float = 50.0,
+    engine: Engine = "processes",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
+    """Bring the index of a user's corpus up to date with its files; what is there already is not embedded again.
+
+    What was skipped is in `skipped.csv` of the index's folder. Raises UserError when nothing can be used.
+    """
+    from demos.clip_retrieval.corpus.encode import encode_corpus
+    from demos.clip_retrieval.corpus.intake import read_corpus, write_report
+    from demos.clip_retrieval.corpus.layout import layout_of
+
+    progress, encoder = progress or Progress(quiet=True), spec.load()
+    corpus = read_corpus(
+        root,
+        max_megapixels=max_megapixels,
+        mapper=lambda label, function, items: fan_out(
+            function, items, label=label, engine="processes" if engine == "ray" else engine, progress=progress
+        ),
+    )
+    progress.say(corpus.summary())
+    layout = layout_of(corpus.items)
+    folder = folder_of(root, encoder.identity)
+    if (folder / RECORD).is_file():
+        index = VectorIndex.open(folder, encoder.identity)
+        layout = layout.within(index.columns)
+    else:
+        index = VectorIndex.create(folder, encoder.dimension, encoder.identity, layout.schema())
+    with index:
+        done = encode_corpus(
+            corpus,
+            IndexSink(index),
+            spec,
+            layout=layout,
+            max_megapixels=max_megapixels,
+            engine=engine,
+            workers=workers,
+            progress=progress,
+        )
+        index.optimise()
+    write_report(done.problems, folder / SKIPPED)
+    return done
+
+
+def embedded_at(folder: Path) -> datetime:
+    """When the index of a user's corpus was last brought up to date."""
+    return datetime.fromtimestamp((folder / SKIPPED).stat().st_mtime, UTC)
+
+
+def find_picture(root: str, key: str) -> Source:
+    """Where the bytes of a picture are, by its key. Raises KeyError when it is not there any more."""
+    from demos.clip_retrieval.corpus.items import shown
+    from demos.clip_retrieval.corpus.shards import members
+
+    place = Path(root)
+    if place.is_dir() and (place / key).is_file():
+        return Source(str(place / key))
+    name, _, member = key.partition(":")
+    for tar in _tars(place, name):
+        for found in members(name, tar, []):
+            if shown(found.name) == member:
+                return Source(str(tar), found.offset, found.size)
+    raise KeyError(key)
+
+
+def _tars(place: Path, name: str) -> list[Path]:
+    """Where a shard of this name may be: below a folder, the tar itself, or one of a pattern."""
+    if place.is_dir():
+        return [place / name]
+    if place.is_file():
+        return [place]
+    from demos.clip_retrieval.corpus.shards import expand
+
+    return [shard for shard in expand(str(place)) if shard.as_posix().endswith(name) and shard.is_file()]

@@ -1,0 +1,102 @@
+"""Contact sheets of the report: words of anyone's over the whole collection, and test names, the bad ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.clip_retrieval.data import ATTRIBUTION
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures
+from demos.clip_retrieval.emoji.splits import group_split
+from demos.clip_retrieval.sheet import Answer, SheetRow, contact_sheet
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.clip_retrieval.judging.judge import Model
+    from demos.clip_retrieval.judging.retrieval import Ranked
+    from shared.demo import Run
+    from shared.result import Figure
+
+# Fixed before any model was trained; none is the name of a picture.
+QUERIES = (
+    "something sweet to eat",
+    "I am very happy",
+    "a way to travel over water",
+    "bad weather",
+    "a red flag with a star",
+    "tools for repairing things",
+    "someone who fights fires",
+    "an animal with long ears",
+)
+SHOWN = 8
+SIDE = 128  # pixels of a picture on a sheet
+GOOD, BAD = 3, 5  # test names shown: some at random, and the worst
+
+
+def query_sheet(model: Model, run: Run) -> Figure:
+    """Fixed queries over all neutral pictures, those of training too."""
+    words = model.encoder.texts(list(QUERIES))
+    scores = words @ model.images.T
+    rows = []
+    for query, score in zip(QUERIES, scores, strict=True):
+        best = np.argsort(-score, kind="stable")[:SHOWN]
+        rows.append(SheetRow(query, _answers(model.rows[best], score[best])))
+    return _figure(
+        rows,
+        run,
+        "queries",
+        title=f"{len(QUERIES)} queries over the whole collection",
+        caption=f"The nearest {SHOWN} of {len(model.rows):,} pictures, most of them from training: what a user sees. "
+        f"The queries are fixed and are no names of pictures. {ATTRIBUTION}",
+        alt="Contact sheet: a row of pictures for each of eight queries.",
+    )
+
+
+def test_sheet(model: Model, ranked: Ranked, run: Run) -> Figure:
+    """Names of the test fold: some at random, and those whose picture was found last."""
+    gallery = group_split().gallery(model.fold)
+    images = model.of(gallery)
+    chosen = generator(0, "test sheet").choice(len(gallery), GOOD, replace=False).tolist()
+    chosen += np.argsort(-ranked.ranks, kind="stable")[:BAD].tolist()
+    words = model.encoder.texts([records()[gallery[row]].name for row in chosen])
+    rows = []
+    for row, score in zip(chosen, words @ images.T, strict=True):
+        best = np.argsort(-score, kind="stable")[:SHOWN]
+        note = f"rank {ranked.ranks[row]} of {len(gallery)}"
+        answers = _answers(gallery[best], score[best], right=int(gallery[row]))
+        rows.append(SheetRow(records()[gallery[row]].name, answers, note))
+    return _figure(
+        rows,
+        run,
+        "test",
+        title="Names of pictures never seen",
+        caption=f"{GOOD} names at random and the {BAD} that failed worst, fold {model.fold}, {len(gallery)} pictures "
+        f"searched. {ATTRIBUTION}",
+        alt="Contact sheet: a row of pictures for each of eight names, the last five without a hit.",
+    )
+
+
+def _answers(rows: NDArray[np.int64], scores: NDArray[np.float32], right: int | None = None) -> list[Answer]:
+    pixels = pictures(SIDE)
+    return [
+        Answer(np.asarray(pixels[row]), records()[row].name, float(score), None if right is None else row == right)
+        for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def _figure(rows: Sequence[SheetRow], run: Run, name: str, *, title: str, caption: str, alt: str) -> Figure:
+    from matplotlib import pyplot
+
+    sheet = np.asarray(contact_sheet(rows, footer=ATTRIBUTION))
+    dots = 144
+    drawing = pyplot.figure(figsize=(sheet.shape[1] / dots, sheet.shape[0] / dots))
+    drawing.set_layout_engine("none")  # the sheet fills the figure
+    axes = drawing.add_axes((0, 0, 1, 1))
+    axes.imshow(sheet, interpolation="none")
+    axes.set_axis_off()
+    return run.figure(drawing, name, title=title, caption=caption, alt=alt)

@@ -1,0 +1,84 @@
+"""What one step minimises: pictures against the captions of the batch, against all captions, and towards their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from demos.clip_retrieval.training.losses import MultiPositiveClipLoss, bank_loss, contrastive, regression_loss
+
+if TYPE_CHECKING:
+    from demos.clip_retrieval.config import LossSection
+    from demos.clip_retrieval.training.text_bank import TextBank
+
+
+class Objective(nn.Module):
+    """The loss of a batch. A module, so that accelerate can spread it over several devices.
+
+    model: of open_clip. bank: captions of all n records. train: records that are trained on. tokens: (u, c) of the
+    bank's texts where the text tower is trained too; None where it is locked and `bank.pooled` stands for it.
+    The contrastive loss sees the batch of its own process; the bank holds the whole training part on each.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        bank: TextBank,
+        train: NDArray[np.int64],
+        kinds: Sequence[str],
+        settings: LossSection,
+        tokens: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.model, self.kinds, self.settings = model, kinds, settings
+        self.contrast = contrastive(settings.kind)
+        self.register_buffer("pooled", functional.normalize(torch.from_numpy(bank.pooled), dim=1), persistent=False)
+        self.register_buffer("tokens", tokens, persistent=False)
+        for kind, rows in bank.rows.items():
+            self.register_buffer(f"rows_{kind}", torch.from_numpy(rows), persistent=False)
+            distinct = np.unique(rows[train])
+            place = np.full(len(bank.texts), -1)
+            place[distinct] = np.arange(len(distinct))
+            self.register_buffer(f"bank_{kind}", torch.from_numpy(distinct), persistent=False)
+            # -1, which no target may be, for records outside training: a mistake there cannot pass unseen.
+            self.register_buffer(f"target_{kind}", torch.from_numpy(place[rows]), persistent=False)
+
+    pooled: Tensor
+    tokens: Tensor | None
+    rows_name: Tensor
+    rows_tags: Tensor
+
+    def text(self, texts: Tensor) -> Tensor:
+        """(n, d) normalised features of rows of the bank."""
+        if self.tokens is None:
+            return functional.normalize(self.model.text.proj(self.pooled[texts]), dim=1)
+        return functional.normalize(self.model.encode_text(self.tokens[texts]).float(), dim=1)
+
+    def forward(self, pictures: Tensor, records: Tensor) -> Tensor:
+        """pictures: (n, 3, s, s), normalised; records: (n,) which they show."""
+        image = functional.normalize(self.model.visual(pictures).float(), dim=1)
+        scale = self.model.logit_scale.exp()
+        names = self.rows_name[records]
+        name = self.text(names)
+        loss = self._contrast(image, name, scale, names)
+        if self.settings.bank:
+            for kind in self.kinds:
+                bank, target = getattr(self, f"bank_{kind}"), getattr(self, f"target_{kind}")
+                loss = loss + self.settings.bank * bank_loss(image, self.text(bank), target[records], scale)
+        if self.settings.regression:
+            whole = functional.normalize(name + self.text(self.rows_tags[records]), dim=1)
+            loss = loss + self.settings.regression * regression_loss(image, whole)
+        return loss
+
+    def _contrast(self, image: Tensor, text: Tensor, scale: Tensor, keys: Tensor) -> Tensor:
+        if isinstance(self.contrast, MultiPositiveClipLoss):
+            return self.contrast(image, text, scale, keys)
+        if self.model.logit_bias is not None:
+            return self.contrast(image, text, scale, self.model.logit_bias)
+        return self.contrast(image, text, scale)

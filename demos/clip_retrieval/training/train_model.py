@@ -1,0 +1,141 @@
+"""From a config to a trained model: pictures, captions, split, training, the file that is shipped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from demos.clip_retrieval.data import manifest, minilm_folder, work_folder
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import pictures
+from demos.clip_retrieval.model.build import begin_projection, build, normalised, quiet_and_offline, unlock_text_layers
+from demos.clip_retrieval.model.encoder import EncoderSpec
+from demos.clip_retrieval.model.shape import CONTEXT, Shape
+from demos.clip_retrieval.model.torch_encoder import trimmed
+from demos.clip_retrieval.model.weights import assembled, save_tower
+from demos.clip_retrieval.training.fit import History, fit
+from demos.clip_retrieval.training.text_bank import TextBank, text_bank
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from demos.clip_retrieval.config import ClipConfig
+
+KINDS = ("name", "tags", "subgroup")
+TEXTS = 64  # pooled at a time
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained model: its tower file, and how training went."""
+
+    tower: Path
+    history: History
+
+    def spec(self) -> EncoderSpec:
+        """The encoder of the model, put together with MiniLM in the cache."""
+        return EncoderSpec(f"local-dir:{assembled(self.tower)}")
+
+
+def train_model(
+    config: ClipConfig,
+    train: NDArray[np.int64],
+    file: Path,
+    *,
+    part: str | int,
+    facts: dict[str, str] | None = None,
+    validation: NDArray[np.int64] | None = None,
+    track: Callable[[str, Iterable[int]], Iterable[int]] | None = None,
+) -> Trained:
+    """Train on the records `train` and write the tower to `file`.
+
+    part: names the part in the random numbers, so that folds differ; validation: records whose mean reciprocal rank is
+    followed, and changes nothing.
+    """
+    seed = int(generator(config.seed, "train", part).integers(2**31))
+    pixels = pictures(config.model.size)
+    shape = _shape(config, pixels[train])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: Any = build(shape, minilm_folder())
+    tokenize = tokenizer()
+    bank = text_bank(records(), KINDS, lambda texts: _kept(texts, lambda: pooled(model, texts, tokenize)))
+    begin_projection(model, np.concatenate([bank.of(kind)[train] for kind in ("name", "tags")]))
+    unlock_text_layers(model, config.train.text_layers)
+    tokens = tokenize(bank.texts) if config.train.text_layers else None
+    watch = None if validation is None else _reciprocal_rank(model, shape, pixels, bank, validation)
+    history = fit(
+        model, shape, pixels, records(), train, bank, config, seed=seed, tokens=tokens, watch=watch, track=track
+    )
+    save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file)
+    return Trained(file, history)
+
+
+def pooled(model: Any, texts: list[str], tokenize: Callable[[list[str]], torch.Tensor]) -> NDArray[np.float32]:
+    """(n, w) outputs of the text tower before its projection."""
+    found = []
+    with torch.inference_mode():
+        model.text.eval()
+        for at in range(0, len(texts), TEXTS):
+            tokens = trimmed(tokenize(texts[at : at + TEXTS]), model)
+            mask = (tokens != 0).long()
+            hidden = model.text.transformer(input_ids=tokens, attention_mask=mask)
+            found.append(model.text.pooler(hidden, mask).float().numpy())
+    return np.concatenate(found)
+
+
+def _kept(texts: list[str], compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What the published text tower says of these texts, kept between runs: reading all takes half a minute."""
+    _, weights = manifest().member("model.safetensors")
+    name = hashlib.sha256("\n".join([weights.sha256, *texts]).encode()).hexdigest()[:16]
+    file = work_folder() / f"captions-{name}.npy"
+    if not file.is_file():
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npy", delete=False) as stream:
+            np.save(stream, compute())
+        Path(stream.name).replace(file)
+    return np.asarray(np.load(file))
+
+
+def tokenizer() -> Callable[[list[str]], torch.Tensor]:
+    """n texts -> (n, CONTEXT) tokens, as open_clip's own tokenizer gives them."""
+    from open_clip.tokenizer import HFTokenizer
+
+    with quiet_and_offline():
+        made: Callable[[list[str]], torch.Tensor] = HFTokenizer(str(minilm_folder()), context_length=CONTEXT)
+    return made
+
+
+def _shape(config: ClipConfig, pixels: NDArray[np.uint8]) -> Shape:
+    """Normalisation by the mean and spread of the training pictures themselves: three channels, as published sets."""
+    sample = pixels[:: max(1, len(pixels) // 1000)].astype(np.float32) / 255
+    mean, std = sample.mean((0, 1, 2)).tolist(), sample.std((0, 1, 2)).tolist()
+    settings = config.model
+    siglip = config.loss.kind == "siglip"
+    return Shape(settings.image_tower, settings.size, settings.dimension, (*mean,), (*std,), siglip)
+
+
+def _reciprocal_rank(
+    model: Any, shape: Shape, pixels: NDArray[np.uint8], bank: TextBank, judged: NDArray[np.int64]
+) -> Callable[[Any], float]:
+    """Follows the mean reciprocal rank of names among the pictures `judged`."""
+
+    @torch.inference_mode()
+    def watch(trained: Any) -> float:
+        device = next(trained.parameters()).device
+        inputs = normalised(pixels[judged], shape.mean, shape.std, device)
+        image = torch.cat([trained.encode_image(part, normalize=True).float() for part in inputs.split(TEXTS)])
+        names = torch.from_numpy(bank.of("name")[judged]).to(device)
+        text = torch.nn.functional.normalize(trained.text.proj(names), dim=1)
+        scores = text @ image.T
+        ranks = (scores >= scores.diagonal()[:, None]).sum(1)
+        return float((1 / ranks).mean())
+
+    return watch
