@@ -14,6 +14,7 @@ from shared.config import DemoConfig, Section
 
 Fold = Annotated[int, Field(ge=0, le=2)]
 Caption = Literal["name", "tags", "subgroup"]
+BenchPart = Literal["training", "search", "query"]
 Peer = Literal["pixels", "hog", "efficientnet", "both", "oracle"]
 
 
@@ -129,6 +130,24 @@ class EvaluationSection(Section):
     bootstrap: int = Field(10_000, ge=100, le=1_000_000, description="resamples behind each interval, 100 to 1e6")
 
 
+class BenchSection(Section):
+    """What `trendlab bench` times."""
+
+    parts: list[BenchPart] = Field(["training", "search", "query"], min_length=1, description="what is timed")
+    steps: int = Field(4, ge=1, le=1000, description="training steps in one timing, 1 to 1000")
+    rounds: int = Field(7, ge=3, le=100, description="timings of each loop, in turns, 3 to 100")
+    seeds: int = Field(2, ge=1, le=10, description="seeds over which the losses of the loops are compared, 1 to 10")
+    loss_steps: int = Field(28, ge=4, le=10_000, description="training steps to the compared loss, 4 to 10000")
+    compile: bool = Field(False, description="add a row with torch.compile; compiling takes minutes on a CPU")
+    rows: int = Field(100_000, ge=1000, le=10_000_000, description="vectors that are searched, 1000 to 1e7")
+    dimension: int = Field(256, ge=8, le=384, description="their length: leading principal axes of ours, 8 to 384")
+    approximate_rows: int = Field(
+        200_000, ge=0, le=10_000_000, description="vectors under the approximate indexes; 0 = leave them out"
+    )
+    threads: int = Field(1, ge=1, le=256, description="threads of everyone in the search, 1 to 256")
+    repeats: int = Field(9, ge=3, le=1000, description="timings of each search, in turns, 3 to 1000")
+
+
 class ClipConfig(DemoConfig):
     """Train or load a CLIP, index pictures, search them with words, judge the answers."""
 
@@ -140,6 +159,7 @@ class ClipConfig(DemoConfig):
     augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary")
     index: IndexSection = Field(IndexSection(), description="where vectors are kept")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
+    bench: BenchSection = Field(BenchSection(), description="what is timed")
 
     @model_validator(mode="after")
     def _known_model(self) -> ClipConfig:

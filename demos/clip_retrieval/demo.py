@@ -25,6 +25,13 @@ def run(config: ClipConfig, run: Run) -> Result:
     return evaluate(config, run)
 
 
+def bench(config: ClipConfig, run: Run) -> Result:
+    """Training, exact search and a whole query, each beside its peers."""
+    from demos.clip_retrieval.bench import measure
+
+    return measure(config, run)
+
+
 DEMO = Demo(
     slug="clip_retrieval",
     title="Search pictures with words",
@@ -32,5 +39,6 @@ DEMO = Demo(
     question="Which picture is meant by these words, when nobody ever labelled the pictures with them?",
     config=ClipConfig,
     run=run,
+    bench=bench,
     extra="clip_retrieval",
 )

@@ -8,6 +8,7 @@ contiguous memory. Each further row adds one thing. Model, batch, pairs and thei
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,16 +26,19 @@ from demos.clip_retrieval.config import AugmentSection
 from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
+from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.model.build import begin_projection, build
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM, precision
 from demos.clip_retrieval.training.train_model import pooled, tokenizer
+from shared.result import Column, Headline, Metric, Table
 from shared.seed import generator
 
 if TYPE_CHECKING:
     from demos.clip_retrieval.config import ClipConfig
+    from shared.demo import Run
 
 CROP = 0.9  # smallest share of a side that open_clip's default crop keeps
 # The same freedom as that crop, as one affine map.
@@ -218,3 +222,102 @@ def _seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def measure_training(config: ClipConfig, run: Run) -> tuple[list[Headline], list[Metric], list[Table]]:
+    """The ladder on the training part of fold 0, then the plain loop and ours over the same number of pairs."""
+    settings = config.bench
+    train = group_split(config.split.seed).train(0, neutral_only=True)
+    with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
+        task = make_task(config, train, Path(folder))
+        workers = _best_workers(task, config, run)
+        rows = ladder(workers, settings.compile)
+        loops = {row.name: Loop(row, task, config, config.seed) for row in rows}
+        run.say("training: the ladder")
+        rates = pairs_a_second(loops, settings.steps, settings.rounds, config.train.batch)
+        operations = flops_a_pair(loops[rows[0].name])
+        for loop in loops.values():
+            loop.close()
+        curves = _equal_loss(task, config, rows, run)
+    return _report(rows, rates, operations, curves, config)
+
+
+def _best_workers(task: Task, config: ClipConfig, run: Run) -> int:
+    """The number of loader workers with which the plain loop is fastest here: the peer at its best."""
+    tried = {f"{workers}": Loop(Variant("", workers), task, config, config.seed) for workers in (0, 1, 2)}
+    run.say("training: workers of the plain loop")
+    rates = pairs_a_second(tried, config.bench.steps, 3, config.train.batch)
+    for loop in tried.values():
+        loop.close()
+    return int(max(rates, key=lambda name: float(np.median(rates[name]))))
+
+
+def _equal_loss(task: Task, config: ClipConfig, rows: list[Variant], run: Run) -> dict[str, np.ndarray]:
+    """(seeds,) mean loss of the last quarter of the steps, of the plain loop and of the last row."""
+    found: dict[str, list[float]] = {rows[0].name: [], rows[-1].name: []}
+    jobs = [(seed, row) for seed in range(config.bench.seeds) for row in (rows[0], rows[-1])]
+    for seed, row in run.track("training to equal loss", jobs):
+        loop = Loop(row, task, config, seed)
+        losses = loop.steps(config.bench.loss_steps)
+        loop.close()
+        found[row.name].append(float(np.mean(losses[-max(1, len(losses) // 4) :])))
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _report(
+    rows: list[Variant],
+    rates: dict[str, np.ndarray],
+    operations: float,
+    curves: dict[str, np.ndarray],
+    config: ClipConfig,
+) -> tuple[list[Headline], list[Metric], list[Table]]:
+    plain, ours = rows[0], rows[-1]
+    peaks = {False: gemm_peak(torch.float32), True: gemm_peak(torch.bfloat16)}
+    shown: list[list[str | float | None]] = []
+    for row in rows:
+        ratio = np.quantile(rates[row.name] / rates[plain.name], [0.25, 0.5, 0.75])
+        rate = float(np.median(rates[row.name]))
+        use = 100 * rate * operations / peaks[row.bfloat16]
+        shown.append([row.name, rate, float(ratio[1]), f"{ratio[0]:.2f} to {ratio[2]:.2f}", use])
+    gain = rates[ours.name] / rates[plain.name]
+    ladder_table = Table(
+        title="Training, means added one by one",
+        columns=[
+            Column(name="loop"),
+            Column(name="pairs a second", direction="higher", digits=0),
+            Column(name="ratio to the plain loop", digits=2, direction="higher"),
+            Column(name="quartiles of the ratio"),
+            Column(name="of the GEMM peak (MFU)", unit="%", digits=1),
+        ],
+        rows=shown,
+        caption=f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
+        f"ClipLoss, {torch.get_num_threads()} thread(s), {len(gain)} rounds in turns. The plain loop has "
+        f"{plain.workers} loader worker(s), the fastest of 0, 1 and 2. {operations / 1e9:.2f} GFLOP a pair in the image "
+        f"tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in "
+        f"bfloat16.",
+    )
+    loss_table = Table(
+        title="At equal loss",
+        columns=[Column(name="loop"), Column(name="loss", direction="lower", digits=3), Column(name="of each seed")],
+        rows=[
+            [name, float(losses.mean()), ", ".join(f"{loss:.3f}" for loss in losses)] for name, losses in curves.items()
+        ],
+        caption=f"Mean ClipLoss of the last quarter of {config.bench.loss_steps} steps from the same weights over the "
+        f"same pairs in the same order, {config.bench.seeds} seeds. The plain loop crops, ours moves and scales as much.",
+    )
+    return (
+        [
+            Headline(
+                name="Training on the CPU",
+                value=float(np.median(rates[ours.name])),
+                unit="pairs/s",
+                direction="higher",
+                peer=plain.name,
+                peer_value=float(np.median(rates[plain.name])),
+                note=f"ratio {np.median(gain):.2f} (quartiles {np.quantile(gain, 0.25):.2f} to "
+                f"{np.quantile(gain, 0.75):.2f}); target 1.3",
+            )
+        ],
+        [Metric(name="share of the bfloat16 or float32 GEMM peak", value=float(str(shown[-1][-1])), unit="%")],
+        [ladder_table, loss_table],
+    )

@@ -1,0 +1,157 @@
+"""A whole text query: how long the encoder takes, how long the search, and what ONNX Runtime gains over torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from demos.clip_retrieval.corpus.corpora import embedded_index
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder, ready
+from demos.clip_retrieval.model.weights import SHIPPED, assembled
+from shared.evaluation.timing import Timing, paired_timing
+from shared.progress import Progress
+from shared.result import Column, Headline, Metric, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from shared.demo import Run
+
+K = 8
+FAST, EAGER, PADDED = "ONNX Runtime", "torch, eager, trimmed", "torch, eager, padded to the context, as open_clip"
+QUERIES = 64  # different texts, asked in turn
+TARGET = 5.0  # milliseconds for the median query
+
+
+def queries() -> list[str]:
+    """Texts of many lengths: names of the embedded pictures, evenly spread."""
+    names = [emoji.name for emoji in records()]
+    return names[:: len(names) // QUERIES][:QUERIES]
+
+
+def measure_query(run: Run, repeats: int, tower: Path = SHIPPED) -> tuple[list[Headline], list[Metric], list[Table]]:
+    """Time 64 different queries one at a time over the embedded pictures, one thread for everyone."""
+    import torch
+
+    from demos.clip_retrieval.model.torch_encoder import load_open_clip
+
+    run.say("query: text encoder and search")
+    torch.set_num_threads(1)
+    folder = ready(assembled(tower))
+    fast, eager = OnnxEncoder(folder, threads=1), load_open_clip(f"local-dir:{folder}", "cpu")
+    asked = queries()
+    encoders: dict[str, Callable[[str], NDArray[np.float32]]] = {
+        FAST: lambda text: fast.texts([text]),
+        EAGER: lambda text: eager.texts([text]),
+        PADDED: _padded(eager),
+    }
+    timings = paired_timing({name: _each(encode, asked) for name, encode in encoders.items()}, repeats)
+    cosines = [float((encoders[FAST](text) * encoders[EAGER](text)).sum()) for text in asked]
+    index = embedded_index(EncoderSpec(), Progress(quiet=True))
+    encoded, searched = _whole(asked * repeats, encoders[FAST], lambda vector: index.search(vector, K))
+    whole = encoded + searched
+    return (
+        [
+            Headline(
+                name="A text query over 4,495 pictures, median",
+                value=float(np.median(whole)),
+                unit="ms",
+                direction="lower",
+                peer=f"the same with {PADDED}",
+                peer_value=float(np.median(searched) + 1e3 * timings[PADDED].median / QUERIES),
+                note=f"target: below {TARGET:g} ms; one thread",
+            )
+        ],
+        [
+            Metric(name="smallest cosine of ONNX Runtime to torch", value=min(cosines), unit="", direction="higher"),
+            Metric(name="text query, 95th percentile", value=float(np.quantile(whole, 0.95)), unit="ms"),
+        ],
+        [_stages(encoded, searched), _encoders(timings, cosines)],
+    )
+
+
+def _padded(eager: Any) -> Callable[[str], NDArray[np.float32]]:
+    import torch
+
+    def encode(text: str) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(eager._model.encode_text(eager._tokenizer([text]), normalize=True).numpy())
+
+    return encode
+
+
+def _each(encode: Callable[[str], Any], asked: list[str]) -> Callable[[], None]:
+    def work() -> None:
+        for text in asked:
+            encode(text)
+
+    return work
+
+
+def _whole(
+    asked: list[str], encode: Callable[[str], Any], search: Callable[[Any], Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) milliseconds of both stages of each query, after a warm-up."""
+    search(encode(asked[0]))
+    times = []
+    for text in asked:
+        start = time.perf_counter()
+        vector = encode(text)
+        between = time.perf_counter()
+        search(vector)
+        times.append((between - start, time.perf_counter() - between))
+    found = 1e3 * np.array(times)
+    return found[:, 0], found[:, 1]
+
+
+def _stages(encoded: NDArray[np.float64], searched: NDArray[np.float64]) -> Table:
+    whole = encoded + searched
+    rows: list[list[str | float | None]] = [
+        [name, *(float(np.quantile(times, level)) for level in (0.5, 0.95)), float(100 * times.sum() / whole.sum())]
+        for name, times in (
+            ("text encoder", encoded),
+            ("search, with the facts of the answers", searched),
+            ("both", whole),
+        )
+    ]
+    return Table(
+        title="Where the time of a query goes",
+        columns=[
+            Column(name="stage"),
+            Column(name="median", unit="ms", direction="lower", digits=2),
+            Column(name="95th percentile", unit="ms", direction="lower", digits=2),
+            Column(name="share", unit="%", digits=0),
+        ],
+        rows=rows,
+        caption=f"{len(whole)} queries one after the other, 4,495 pictures, {K} answers, one thread, everything loaded.",
+    )
+
+
+def _encoders(timings: dict[str, Timing], cosines: list[float]) -> Table:
+    rows: list[list[str | float | None]] = [
+        [
+            name,
+            1e3 * timing.median / QUERIES,
+            timing.ratio,
+            f"{timing.ratio_quartiles[0]:.2f} to {timing.ratio_quartiles[2]:.2f}",
+        ]
+        for name, timing in timings.items()
+    ]
+    return Table(
+        title="The text encoder, one query at a time",
+        columns=[
+            Column(name="runtime"),
+            Column(name="a query", unit="ms", direction="lower", digits=2),
+            Column(name="ratio to ONNX Runtime", digits=2),
+            Column(name="quartiles of the ratio"),
+        ],
+        rows=rows,
+        caption=f"In turns, {QUERIES} texts in each timing, one thread; smallest cosine of ONNX Runtime to torch "
+        f"{min(cosines):.6f}.",
+    )
