@@ -34,8 +34,8 @@ def measure(config: ClipConfig, run: Run) -> Result:
     if "query" in config.bench.parts:
         from demos.clip_retrieval.model.bench_query import measure_query
 
-        for found, more in zip((headlines, metrics, tables), measure_query(run, config.bench.repeats), strict=True):
-            found.extend(more)  # type: ignore[arg-type]
+        first, numbers, shown = measure_query(run, config.bench.repeats)
+        headlines, metrics, tables = headlines + first, metrics + numbers, tables + shown
     if "search" in config.bench.parts:
         from demos.clip_retrieval.index.bench_approximate import measure_approximate
         from demos.clip_retrieval.index.bench_search import enlarged, measure_search
@@ -56,8 +56,8 @@ def measure(config: ClipConfig, run: Run) -> Result:
     if "training" in config.bench.parts:
         from demos.clip_retrieval.training.bench_train import measure_training
 
-        for found, more in zip((headlines, metrics, tables), measure_training(config, run), strict=True):
-            found.extend(more)  # type: ignore[arg-type]
+        first, numbers, shown = measure_training(config, run)
+        headlines, metrics, tables = headlines + first, metrics + numbers, tables + shown
     return Result(
         headlines=headlines,
         metrics=metrics,

@@ -129,7 +129,7 @@ def _stages(encoded: NDArray[np.float64], searched: NDArray[np.float64]) -> Tabl
             Column(name="share", unit="%", digits=0),
         ],
         rows=rows,
-        caption=f"{len(whole)} queries one after the other, 4,495 pictures, {K} answers, one thread, everything loaded.",
+        caption=f"{len(whole)} queries one after the other, 4,495 pictures, {K} answers, one thread, all loaded.",
     )
 
 

@@ -292,8 +292,8 @@ def _report(
         rows=shown,
         caption=f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
         f"ClipLoss, {torch.get_num_threads()} thread(s), {len(gain)} rounds in turns. The plain loop has "
-        f"{plain.workers} loader worker(s), the fastest of 0, 1 and 2. {operations / 1e9:.2f} GFLOP a pair in the image "
-        f"tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in "
+        f"{plain.workers} loader worker(s), the fastest of 0, 1 and 2. {operations / 1e9:.2f} GFLOP a pair in the "
+        f"image tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in "
         f"bfloat16.",
     )
     loss_table = Table(
@@ -302,8 +302,8 @@ def _report(
         rows=[
             [name, float(losses.mean()), ", ".join(f"{loss:.3f}" for loss in losses)] for name, losses in curves.items()
         ],
-        caption=f"Mean ClipLoss of the last quarter of {config.bench.loss_steps} steps from the same weights over the "
-        f"same pairs in the same order, {config.bench.seeds} seeds. The plain loop crops, ours moves and scales as much.",
+        caption=f"Mean ClipLoss of the last quarter of {config.bench.loss_steps} steps from the same weights over "
+        f"the same pairs in the same order, {config.bench.seeds} seeds. The plain loop crops, ours moves and scales.",
     )
     return (
         [
