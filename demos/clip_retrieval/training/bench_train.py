@@ -293,8 +293,8 @@ def _report(
         caption=f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
         f"ClipLoss, {torch.get_num_threads()} thread(s), {len(gain)} rounds in turns. The plain loop has "
         f"{plain.workers} loader worker(s), the fastest of 0, 1 and 2. {operations / 1e9:.2f} GFLOP a pair in the "
-        f"image tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in "
-        f"bfloat16.",
+        f"image tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} "
+        f"in bfloat16.",
     )
     loss_table = Table(
         title="At equal loss",
