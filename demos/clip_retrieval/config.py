@@ -63,7 +63,7 @@ class ModelSection(Section):
         "pretrained:ViT-B-32/laion2b_s34b_b79k",
     )
     image_tower: str = Field("resnet10t", description="timm architecture of the image tower that is trained")
-    size: int = Field(96, ge=32, le=512, description="side of the pictures it sees [pixels], 32 to 512")
+    size: int = Field(64, ge=32, le=512, description="side of the pictures it sees [pixels], 32 to 512")
     dimension: int = Field(384, ge=16, le=2048, description="length of the vectors of the trained model, 16 to 2048")
 
 
@@ -75,8 +75,14 @@ class LossSection(Section):
         description="clip and siglip are open_clip's own; multipositive is clip where pictures that share a caption "
         "are positives of each other",
     )
+    batch: float = Field(
+        1.0, ge=0, le=100, description="weight of the loss within the batch, which `kind` names, 0 to 100"
+    )
     bank: float = Field(
         1.0, ge=0, le=100, description="weight of telling the caption among those of the whole training set, 0 to 100"
+    )
+    subgroup: float = Field(
+        0.5, ge=0, le=100, description="weight of the subgroup among the captions of the bank, 0 to 100"
     )
     regression: float = Field(
         10.0, ge=0, le=100, description="weight of 1 - cosine to the text of name and tags, 0 to 100"
@@ -87,11 +93,15 @@ class TrainSection(Section):
     """The schedule."""
 
     epochs: int = Field(100, ge=1, le=10_000, description="passes over the base emoji of the training part, 1 to 10000")
-    batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="peak of AdamW, above 0 to 1")
-    weight_decay: float = Field(0.05, ge=0, le=10, description="of AdamW, 0 to 10; not on gains and biases")
+    batch: int = Field(32, ge=8, le=4096, description="pictures a step, 8 to 4096")
+    optimizer: Literal["muon", "adamw"] = Field("muon", description="from timm; muon needs a third of the epochs")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="peak, above 0 to 1")
+    weight_decay: float = Field(0.05, ge=0, le=10, description="0 to 10; not on gains and biases")
     warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, 0 to 0.5")
-    ema: float = Field(0.998, ge=0, lt=1, description="decay of the average of weights kept a step; 0 = none")
+    projection: bool = Field(
+        False,
+        description="whether the linear map behind the text tower learns, or stays the whitening it starts as",
+    )
     captions: list[Caption] = Field(
         ["name", "tags", "subgroup"], min_length=1, description="which captions of a picture are its positives"
     )
@@ -104,13 +114,30 @@ class TrainSection(Section):
 
 
 class AugmentSection(Section):
-    """How training pictures vary; no mirror and no change of hue, since words name sides and colours."""
+    """How training pictures vary as pixels; no mirror and no change of hue, since words name sides and colours."""
 
     rotation: float = Field(15.0, ge=0, le=180, description="largest turn either way [degrees], 0 to 180")
     zoom: float = Field(0.2, ge=0, le=1, description="largest change of size, natural logarithm, 0 to 1")
     shear: float = Field(0.1, ge=0, le=1, description="largest shear and change of aspect, 0 to 1")
     shift: float = Field(0.08, ge=0, le=0.5, description="largest shift, share of the side, 0 to 0.5")
-    contrast: float = Field(0.2, ge=0, le=1, description="largest loss of contrast towards white, 0 to 1")
+    contrast: float = Field(
+        0.2, ge=0, le=1, description="largest loss of contrast towards white, of each colour by itself, 0 to 1"
+    )
+    mixup: float = Field(0.2, ge=0, le=10, description="parameter of the Beta law by which two are mixed; 0 = none")
+
+
+class VectorSection(Section):
+    """How training pictures vary where they are drawn, as SVG."""
+
+    count: int = Field(8, ge=0, le=64, description="variants of each neutral picture; 0 = none, 0 to 64")
+    share: float = Field(0.6, ge=0, le=1, description="share of the draws that take a variant, 0 to 1")
+    stroke: float = Field(0.6, ge=0, le=2, description="largest change of line width, natural logarithm, 0 to 2")
+    left_out: float = Field(0.08, ge=0, le=0.5, description="mean share of shapes left out, 0 to 0.5")
+    fills_alone: float = Field(0.12, ge=0, le=0.5, description="share of variants without outlines, 0 to 0.5")
+    lines_alone: float = Field(0.1, ge=0, le=0.5, description="share of variants without fills, 0 to 0.5")
+    least_ink: float = Field(
+        0.4, ge=0, le=1, description="a variant that keeps less of what is not white is the picture itself, 0 to 1"
+    )
 
 
 class IndexSection(Section):
@@ -156,7 +183,8 @@ class ClipConfig(DemoConfig):
     model: ModelSection = Field(ModelSection(), description="which CLIP")
     loss: LossSection = Field(LossSection(), description="what is minimised")
     train: TrainSection = Field(TrainSection(), description="the schedule")
-    augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary")
+    augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary as pixels")
+    vector: VectorSection = Field(VectorSection(), description="how training pictures vary as drawings")
     index: IndexSection = Field(IndexSection(), description="where vectors are kept")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
     bench: BenchSection = Field(BenchSection(), description="what is timed")
@@ -166,4 +194,6 @@ class ClipConfig(DemoConfig):
         name = self.model.name
         if name not in ("shipped", "train") and not name.startswith(("local-dir:", "pretrained:")):
             raise ValueError(f"model.name is {name!r}; allowed: shipped, train, local-dir:FOLDER, pretrained:NAME/TAG")
+        if self.train.text_layers and self.loss.bank:
+            raise ValueError("loss.bank must be 0 where train.text_layers is not: a text tower that learns has no bank")
         return self

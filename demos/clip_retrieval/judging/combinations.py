@@ -69,6 +69,7 @@ def _ours(config: ClipConfig, run: Run) -> dict[Where, Composition]:
         part="compositional",
         facts={"split": "compositional", "seed": str(config.seed), "data": "openmoji 17.0.0"},
         track=run.track,
+        spread=run.map,
     )
     encoder = trained.spec().load()
     images = encoder.images(np.asarray(pictures(encoder.size)[split.cells]))

@@ -97,6 +97,7 @@ def _train(config: ClipConfig, split: GroupSplit, fold: int, run: Run) -> Model:
         facts={"fold": str(fold), "split": split.digest, "seed": str(config.seed), "data": "openmoji 17.0.0"},
         validation=split.gallery("validation"),
         track=run.track,
+        spread=run.map,
     )
     return _embedded(fold, trained.spec(), run, trained.history)
 

@@ -40,6 +40,11 @@ class Objective(nn.Module):
         self.contrast = contrastive(settings.kind)
         self.register_buffer("pooled", functional.normalize(torch.from_numpy(bank.pooled), dim=1), persistent=False)
         self.register_buffer("tokens", tokens, persistent=False)
+        # Nothing in the text side learns: each text is projected once.
+        still = tokens is None and not any(weight.requires_grad for weight in model.text.parameters())
+        with torch.no_grad():
+            known = functional.normalize(model.text.proj(self.pooled), dim=1) if still else None
+        self.register_buffer("known", known, persistent=False)
         for kind, rows in bank.rows.items():
             self.register_buffer(f"rows_{kind}", torch.from_numpy(rows), persistent=False)
             distinct = np.unique(rows[train])
@@ -54,23 +59,33 @@ class Objective(nn.Module):
     rows_name: Tensor
     rows_tags: Tensor
 
+    known: Tensor | None
+
     def text(self, texts: Tensor) -> Tensor:
         """(n, d) normalised features of rows of the bank."""
+        if self.known is not None:
+            return self.known[texts]
         if self.tokens is None:
             return functional.normalize(self.model.text.proj(self.pooled[texts]), dim=1)
         return functional.normalize(self.model.encode_text(self.tokens[texts]).float(), dim=1)
 
-    def forward(self, pictures: Tensor, records: Tensor) -> Tensor:
-        """pictures: (n, 3, s, s), normalised; records: (n,) which they show."""
+    def forward(self, pictures: Tensor, records: Tensor, others: Tensor, share: float) -> Tensor:
+        """pictures: (n, 3, s, s), normalised; records: (n,) which they show; others: (n,) what was mixed in; share: of
+        the former in the mixture, 0 to 1."""
         image = functional.normalize(self.model.visual(pictures).float(), dim=1)
+        loss = self._loss(image, records)
+        return loss if share == 1 else share * loss + (1 - share) * self._loss(image, others)
+
+    def _loss(self, image: Tensor, records: Tensor) -> Tensor:
         scale = self.model.logit_scale.exp()
         names = self.rows_name[records]
         name = self.text(names)
-        loss = self._contrast(image, name, scale, names)
+        loss = self.settings.batch * self._contrast(image, name, scale, names)
         if self.settings.bank:
             for kind in self.kinds:
+                weight = self.settings.subgroup if kind == "subgroup" else 1.0
                 bank, target = getattr(self, f"bank_{kind}"), getattr(self, f"target_{kind}")
-                loss = loss + self.settings.bank * bank_loss(image, self.text(bank), target[records], scale)
+                loss = loss + weight * self.settings.bank * bank_loss(image, self.text(bank), target[records], scale)
         if self.settings.regression:
             whole = functional.normalize(name + self.text(self.rows_tags[records]), dim=1)
             loss = loss + self.settings.regression * regression_loss(image, whole)

@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,17 @@ from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.model.shape import CONTEXT, Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.model.weights import assembled, save_tower
-from demos.clip_retrieval.training.fit import History, fit
+from demos.clip_retrieval.training.draws import Variants
+from demos.clip_retrieval.training.fit import History, Pairs, fit
 from demos.clip_retrieval.training.text_bank import TextBank, text_bank
 from shared.seed import generator
 
 if TYPE_CHECKING:
     from demos.clip_retrieval.config import ClipConfig
 
+Map = Callable[[str, Callable[[Any], Any], Iterable[Any]], list[Any]]
 KINDS = ("name", "tags", "subgroup")
+CHUNK = 64  # records whose variants are drawn in one task
 TEXTS = 64  # pooled at a time
 
 
@@ -45,6 +49,11 @@ class Trained:
         return EncoderSpec(f"local-dir:{assembled(self.tower)}")
 
 
+def in_turn(_: str, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """A `Map` in this process."""
+    return [function(item) for item in items]
+
+
 def train_model(
     config: ClipConfig,
     train: NDArray[np.int64],
@@ -54,11 +63,12 @@ def train_model(
     facts: dict[str, str] | None = None,
     validation: NDArray[np.int64] | None = None,
     track: Callable[[str, Iterable[int]], Iterable[int]] | None = None,
+    spread: Map = in_turn,
 ) -> Trained:
     """Train on the records `train` and write the tower to `file`.
 
     part: names the part in the random numbers, so that folds differ; validation: records whose mean reciprocal rank is
-    followed, and changes nothing.
+    followed, and changes nothing; spread: `run.map`, to draw variants in all workers.
     """
     seed = int(generator(config.seed, "train", part).integers(2**31))
     pixels = pictures(config.model.size)
@@ -69,14 +79,26 @@ def train_model(
     tokenize = tokenizer()
     bank = text_bank(records(), KINDS, lambda texts: _kept(texts, lambda: pooled(model, texts, tokenize)))
     begin_projection(model, np.concatenate([bank.of(kind)[train] for kind in ("name", "tags")]))
+    model.text.proj.requires_grad_(config.train.projection)
     unlock_text_layers(model, config.train.text_layers)
     tokens = tokenize(bank.texts) if config.train.text_layers else None
-    watch = None if validation is None else _reciprocal_rank(model, shape, pixels, bank, validation)
-    history = fit(
-        model, shape, pixels, records(), train, bank, config, seed=seed, tokens=tokens, watch=watch, track=track
-    )
+    pairs = Pairs(records(), pixels, train, bank, _variants(config, train, seed, spread), tokens)
+    watch = None if validation is None else _reciprocal_rank(shape, pixels, bank, validation)
+    history = fit(model, shape, pairs, config, seed=seed, watch=watch, track=track)
     save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file)
     return Trained(file, history)
+
+
+def _variants(config: ClipConfig, train: NDArray[np.int64], seed: int, spread: Map) -> Variants | None:
+    """Variants of the neutral pictures that are trained on."""
+    from demos.clip_retrieval.emoji.variants import variants_of
+
+    if not config.vector.count or not config.vector.share:
+        return None
+    rows = np.array([row for row in train.tolist() if records()[row].skin_tone == 0])
+    chunks = [tuple(rows[at : at + CHUNK].tolist()) for at in range(0, len(rows), CHUNK)]
+    draw = partial(variants_of, size=config.model.size, settings=config.vector, seed=seed)
+    return Variants(rows, np.concatenate(spread("variants", draw, chunks)))
 
 
 def pooled(model: Any, texts: list[str], tokenize: Callable[[list[str]], torch.Tensor]) -> NDArray[np.float32]:
@@ -123,7 +145,7 @@ def _shape(config: ClipConfig, pixels: NDArray[np.uint8]) -> Shape:
 
 
 def _reciprocal_rank(
-    model: Any, shape: Shape, pixels: NDArray[np.uint8], bank: TextBank, judged: NDArray[np.int64]
+    shape: Shape, pixels: NDArray[np.uint8], bank: TextBank, judged: NDArray[np.int64]
 ) -> Callable[[Any], float]:
     """Follows the mean reciprocal rank of names among the pictures `judged`."""
 

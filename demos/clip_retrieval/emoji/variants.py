@@ -1,0 +1,80 @@
+"""Pictures varied where they are drawn: strokes thicker or thinner, shapes left out, lines or fills alone.
+
+An SVG knows what no pixel does: which line belongs to which part. A network that has seen a monkey without its ears,
+or as an outline, has to know it by the rest. Variants are for training alone.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.render import rasterize, svgs
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.clip_retrieval.config import VectorSection
+
+NAMESPACE = "http://www.w3.org/2000/svg"
+SHAPES = {f"{{{NAMESPACE}}}{name}" for name in ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon")}
+WIDTH = "stroke-width"
+FEW = 3  # shapes up to which none is left out
+
+
+def varied(svg: str, settings: VectorSection, random: np.random.Generator) -> str:
+    """One variant of an SVG of OpenMoji, whose outlines lie in groups with an id that begins with "line"."""
+    ET.register_namespace("", NAMESPACE)
+    root = ET.fromstring(svg)
+    parent = {child: element for element in root.iter() for child in element}
+    shapes = [element for element in root.iter() if element.tag in SHAPES]
+    width = math.exp(random.uniform(-settings.stroke, settings.stroke))
+    left_out = random.uniform(0, 2 * settings.left_out) if len(shapes) > FEW else 0.0
+    mode = random.random()
+    for shape in shapes:
+        is_line = any(element.get("id", "").startswith("line") for element in _above(shape, parent))
+        only_fills, only_lines = mode < settings.fills_alone, mode > 1 - settings.lines_alone
+        if (only_fills and is_line) or (only_lines and not is_line) or random.random() < left_out:
+            parent[shape].remove(shape)
+        elif WIDTH in shape.attrib:
+            shape.set(WIDTH, str(_number(shape.attrib[WIDTH]) * width))
+    return ET.tostring(root, encoding="unicode")
+
+
+def variants(svg: str, size: int, settings: VectorSection, random: np.random.Generator) -> NDArray[np.uint8]:
+    """(count, size, size, 3) variants. One that lost more than it may of the ink is the picture itself."""
+    whole = rasterize(svg, size)
+    found = np.empty((settings.count, size, size, 3), np.uint8)
+    for number in range(settings.count):
+        picture = rasterize(varied(svg, settings, random), size)
+        found[number] = picture if _ink(picture) >= settings.least_ink * _ink(whole) else whole
+    return found
+
+
+def variants_of(rows: tuple[int, ...], size: int, settings: VectorSection, seed: int) -> NDArray[np.uint8]:
+    """(len(rows), count, size, size, 3) variants of some records; the same whatever records it is asked with."""
+    drawings = svgs([records()[row].file_name for row in rows])
+    draws = (generator(seed, "variants", row) for row in rows)
+    return np.stack([variants(svg, size, settings, random) for svg, random in zip(drawings, draws, strict=True)])
+
+
+def _above(element: ET.Element, parent: dict[ET.Element, ET.Element]) -> Iterator[ET.Element]:
+    while element in parent:
+        element = parent[element]
+        yield element
+
+
+def _number(text: str) -> float:
+    """A width in the SVG's own unit; some carry "px"."""
+    return float(text.removesuffix("px"))
+
+
+def _ink(picture: NDArray[np.uint8]) -> float:
+    """How much of a picture is not white."""
+    return float((255 - picture.astype(np.int64)).sum())
