@@ -236,7 +236,8 @@ def dry(words: list[str], trendlab: Trendlab) -> str:
         return call(*own, "--dry-run")
     if words[0] in ("info", "config", "list", "doctor"):
         return call(*words)
-    return call(words[0], "--help") if words[0] in ("report", "compare", "data") else "unknown verb"
+    verbs = ("report", "compare", "data", *registry.verbs())
+    return call(words[0], "--help") if words[0] in verbs else "unknown verb"
 
 
 def call(*words: str) -> str:

@@ -272,52 +272,52 @@ def _report(
     config: ClipConfig,
 ) -> tuple[list[Headline], list[Metric], list[Table]]:
     plain, ours = rows[0], rows[-1]
+    low, gain, high = np.quantile(rates[ours.name] / rates[plain.name], [0.25, 0.5, 0.75])
     peaks = {False: gemm_peak(torch.float32), True: gemm_peak(torch.bfloat16)}
+    used = {row.name: 100 * float(np.median(rates[row.name])) * operations / peaks[row.bfloat16] for row in rows}
+    first = Headline(
+        name="Training on the CPU",
+        value=float(np.median(rates[ours.name])),
+        unit="pairs/s",
+        direction="higher",
+        peer=plain.name,
+        peer_value=float(np.median(rates[plain.name])),
+        note=f"ratio {gain:.2f} (quartiles {low:.2f} to {high:.2f}); target 1.3",
+    )
+    share = Metric(name="share of the GEMM peak", value=used[ours.name], unit="%", direction="higher")
+    about = (
+        f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
+        f"ClipLoss, {torch.get_num_threads()} thread(s), {config.bench.rounds} rounds in turns. The plain loop has "
+        f"{plain.workers} loader worker(s), the fastest of 0 to 2. {operations / 1e9:.2f} GFLOP a pair in the image "
+        f"tower; GEMM peak here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in bfloat16."
+    )
+    return [first], [share], [_ladder_table(rows, rates, used, about), _loss_table(curves, config)]
+
+
+def _ladder_table(rows: list[Variant], rates: dict[str, np.ndarray], used: dict[str, float], caption: str) -> Table:
     shown: list[list[str | float | None]] = []
     for row in rows:
-        ratio = np.quantile(rates[row.name] / rates[plain.name], [0.25, 0.5, 0.75])
+        low, middle, high = np.quantile(rates[row.name] / rates[rows[0].name], [0.25, 0.5, 0.75])
         rate = float(np.median(rates[row.name]))
-        use = 100 * rate * operations / peaks[row.bfloat16]
-        shown.append([row.name, rate, float(ratio[1]), f"{ratio[0]:.2f} to {ratio[2]:.2f}", use])
-    gain = rates[ours.name] / rates[plain.name]
-    ladder_table = Table(
-        title="Training, means added one by one",
-        columns=[
-            Column(name="loop"),
-            Column(name="pairs a second", direction="higher", digits=0),
-            Column(name="ratio to the plain loop", digits=2, direction="higher"),
-            Column(name="quartiles of the ratio"),
-            Column(name="of the GEMM peak (MFU)", unit="%", digits=1),
-        ],
-        rows=shown,
-        caption=f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
-        f"ClipLoss, {torch.get_num_threads()} thread(s), {len(gain)} rounds in turns. The plain loop has "
-        f"{plain.workers} loader worker(s), the fastest of 0, 1 and 2. {operations / 1e9:.2f} GFLOP a pair in the "
-        f"image tower; GEMM peak measured here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} "
-        f"in bfloat16.",
-    )
-    loss_table = Table(
+        shown.append([row.name, rate, float(middle), f"{low:.2f} to {high:.2f}", used[row.name]])
+    columns = [
+        Column(name="loop"),
+        Column(name="pairs a second", direction="higher", digits=0),
+        Column(name="ratio to the plain loop", digits=2, direction="higher"),
+        Column(name="quartiles of the ratio"),
+        Column(name="of the GEMM peak (MFU)", unit="%", digits=1),
+    ]
+    return Table(title="Training, means added one by one", columns=columns, rows=shown, caption=caption)
+
+
+def _loss_table(curves: dict[str, np.ndarray], config: ClipConfig) -> Table:
+    rows: list[list[str | float | None]] = [
+        [name, float(losses.mean()), ", ".join(f"{loss:.3f}" for loss in losses)] for name, losses in curves.items()
+    ]
+    return Table(
         title="At equal loss",
         columns=[Column(name="loop"), Column(name="loss", direction="lower", digits=3), Column(name="of each seed")],
-        rows=[
-            [name, float(losses.mean()), ", ".join(f"{loss:.3f}" for loss in losses)] for name, losses in curves.items()
-        ],
-        caption=f"Mean ClipLoss of the last quarter of {config.bench.loss_steps} steps from the same weights over "
-        f"the same pairs in the same order, {config.bench.seeds} seeds. The plain loop crops, ours moves and scales.",
-    )
-    return (
-        [
-            Headline(
-                name="Training on the CPU",
-                value=float(np.median(rates[ours.name])),
-                unit="pairs/s",
-                direction="higher",
-                peer=plain.name,
-                peer_value=float(np.median(rates[plain.name])),
-                note=f"ratio {np.median(gain):.2f} (quartiles {np.quantile(gain, 0.25):.2f} to "
-                f"{np.quantile(gain, 0.75):.2f}); target 1.3",
-            )
-        ],
-        [Metric(name="share of the bfloat16 or float32 GEMM peak", value=float(str(shown[-1][-1])), unit="%")],
-        [ladder_table, loss_table],
+        rows=rows,
+        caption=f"Mean ClipLoss of the last quarter of {config.bench.loss_steps} steps from the same weights over the "
+        f"same pairs in the same order, {config.bench.seeds} seeds. The plain loop crops, ours moves and scales.",
     )
