@@ -140,6 +140,17 @@ class VectorSection(Section):
     )
 
 
+class TeacherSection(Section):
+    """A kernel machine on HOG and colours that the tower learns from, beside the captions."""
+
+    weight: float = Field(
+        30.0, ge=0, le=1000, description="weight of 1 - cosine to what it says; 0 = no teacher, 0 to 1000"
+    )
+    gamma: float = Field(4.0, gt=0, le=100, description="of exp(-gamma d² / median d²), above 0 to 100")
+    ridge: float = Field(0.03, gt=0, le=100, description="of kernel ridge regression, above 0 to 100")
+    folds: int = Field(5, ge=2, le=20, description="it is asked about pictures of folds it did not train on, 2 to 20")
+
+
 class IndexSection(Section):
     """Where vectors are kept."""
 
@@ -185,6 +196,7 @@ class ClipConfig(DemoConfig):
     train: TrainSection = Field(TrainSection(), description="the schedule")
     augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary as pixels")
     vector: VectorSection = Field(VectorSection(), description="how training pictures vary as drawings")
+    teacher: TeacherSection = Field(TeacherSection(), description="whom the tower learns from beside the captions")
     index: IndexSection = Field(IndexSection(), description="where vectors are kept")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
     bench: BenchSection = Field(BenchSection(), description="what is timed")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demos.clip_retrieval.emoji.descriptors import SIDE, hog_features
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import rasterize, svgs
 from shared.seed import generator
@@ -26,6 +27,7 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 SHAPES = {f"{{{NAMESPACE}}}{name}" for name in ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon")}
 WIDTH = "stroke-width"
 FEW = 3  # shapes up to which none is left out
+LOOK = 32  # pixels at which ink is measured
 
 
 def varied(svg: str, settings: VectorSection, random: np.random.Generator) -> str:
@@ -47,21 +49,28 @@ def varied(svg: str, settings: VectorSection, random: np.random.Generator) -> st
     return ET.tostring(root, encoding="unicode")
 
 
-def variants(svg: str, size: int, settings: VectorSection, random: np.random.Generator) -> NDArray[np.uint8]:
-    """(count, size, size, 3) variants. One that lost more than it may of the ink is the picture itself."""
-    whole = rasterize(svg, size)
-    found = np.empty((settings.count, size, size, 3), np.uint8)
-    for number in range(settings.count):
-        picture = rasterize(varied(svg, settings, random), size)
-        found[number] = picture if _ink(picture) >= settings.least_ink * _ink(whole) else whole
-    return found
+def variants(svg: str, settings: VectorSection, random: np.random.Generator) -> list[str]:
+    """So many variants of an SVG. One that lost more than it may of the ink is the SVG itself."""
+    least = settings.least_ink * _ink(rasterize(svg, LOOK))
+    drawn = [varied(svg, settings, random) for _ in range(settings.count)]
+    return [one if _ink(rasterize(one, LOOK)) >= least else svg for one in drawn]
 
 
-def variants_of(rows: tuple[int, ...], size: int, settings: VectorSection, seed: int) -> NDArray[np.uint8]:
-    """(len(rows), count, size, size, 3) variants of some records; the same whatever records it is asked with."""
-    drawings = svgs([records()[row].file_name for row in rows])
-    draws = (generator(seed, "variants", row) for row in rows)
-    return np.stack([variants(svg, size, settings, random) for svg, random in zip(drawings, draws, strict=True)])
+def drawings_of(
+    rows: tuple[int, ...], size: int, settings: VectorSection, seed: int, described: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float16] | None]:
+    """(n, 1 + count, size, size, 3) each record and its variants, the same whatever records it is asked with; where
+    `described`, also their HOG features (n, 1 + count, f)."""
+    draws = [generator(seed, "variants", row) for row in rows]
+    texts = list(svgs([records()[row].file_name for row in rows]))
+    every = [[svg, *variants(svg, settings, random)] for svg, random in zip(texts, draws, strict=True)]
+    found = np.stack([[rasterize(svg, size) for svg in drawn] for drawn in every])
+    if not described:
+        return found, None
+    same = size == SIDE
+    seen = found if same else np.stack([[rasterize(svg, SIDE) for svg in drawn] for drawn in every])
+    features = hog_features(seen.reshape(-1, SIDE, SIDE, 3)).astype(np.float16)
+    return found, features.reshape(*found.shape[:2], -1)
 
 
 def _above(element: ET.Element, parent: dict[ET.Element, ET.Element]) -> Iterator[ET.Element]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from demos.clip_retrieval.data import efficientnet_file, manifest, work_folder, written_whole
+from demos.clip_retrieval.emoji.descriptors import SIDE, hog_features, normalised
 from demos.clip_retrieval.emoji.families import coarse
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
@@ -19,13 +20,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 Features = Literal["pixels", "hog", "efficientnet", "both"]
-SIDE = 64  # pixels, for pixels and HOG
 NETWORK_SIDE = 128  # pixels, for EfficientNet
-CELLS = (8, 16)  # pixels a side of HOG's cells: details and shape
-COLOURS = 4  # levels of each of red, green and blue in the histogram
-GRID = 4  # histograms a side
 BATCH = 32
-SMALL = 1e-9
 
 
 def features(kind: Features, rows: NDArray[np.int64]) -> Floats:
@@ -50,12 +46,6 @@ def features(kind: Features, rows: NDArray[np.int64]) -> Floats:
     return np.empty((0, 1), np.float32) if found is None else found
 
 
-def normalised(vectors: NDArray[np.floating]) -> Floats:
-    """Rows of length 1; a row of zeros stays."""
-    found = vectors.astype(np.float32)
-    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), SMALL))
-
-
 def _cached(kind: Features, part: NDArray[np.int64], name: str) -> Floats:
     if kind == "pixels":
         return _coarse()[part]
@@ -74,29 +64,7 @@ def _coarse() -> Floats:
 
 
 def _hog(part: NDArray[np.int64]) -> Floats:
-    """Four blocks of equal length: HOG of small cells and of large ones, colours of the whole and of a grid."""
-    from skimage.feature import hog
-
-    pixels = pictures(SIDE)[part]
-    blocks = []
-    for cell in CELLS:
-        shape = {"orientations": 9, "pixels_per_cell": (cell, cell), "cells_per_block": (2, 2)}
-        blocks.append(np.stack([hog(picture, channel_axis=-1, **shape) for picture in pixels]))
-    colours = _colour_histograms(pixels)
-    # Square roots: the Euclidean distance is then Hellinger's.
-    blocks += [np.sqrt(colours.sum(1)), np.sqrt(colours.reshape(len(pixels), -1))]
-    return normalised(np.concatenate([normalised(block) for block in blocks], axis=1))
-
-
-def _colour_histograms(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, 16, 64) pixels of each colour in each cell of a 4 x 4 grid."""
-    count, step = len(pixels), SIDE // GRID
-    levels = pixels.astype(np.int64) // (256 // COLOURS)
-    code = (levels[..., 0] * COLOURS + levels[..., 1]) * COLOURS + levels[..., 2]
-    cells = code.reshape(count, GRID, step, GRID, step).transpose(0, 1, 3, 2, 4).reshape(count * GRID**2, step**2)
-    flat = (cells + np.arange(len(cells))[:, None] * COLOURS**3).ravel()
-    found = np.bincount(flat, minlength=len(cells) * COLOURS**3)
-    return found.reshape(count, GRID**2, COLOURS**3).astype(np.float32)
+    return hog_features(pictures(SIDE)[part])
 
 
 def _network_key() -> str:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from demos.clip_retrieval.emoji.descriptors import normalised, squared_distances
 from demos.clip_retrieval.emoji.families import identities
 from demos.clip_retrieval.emoji.openmoji import captions, icon_of, records
 from demos.clip_retrieval.emoji.splits import compositional_split
 from demos.clip_retrieval.judging.compositional import validation_of
-from demos.clip_retrieval.judging.peer_features import Features, features, normalised
+from demos.clip_retrieval.judging.peer_features import Features, features
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
 
 if TYPE_CHECKING:
@@ -139,11 +140,6 @@ def raw_scores(kind: Features, rows: Rows) -> Floats:
     """(n, n) nearness of pictures by their features alone, no text in between: minus the squared distance."""
     found = features(kind, rows)
     return -squared_distances(found, found)
-
-
-def squared_distances(left: Floats, right: Floats) -> Floats:
-    """(n, m) squared Euclidean distance of each pair of rows, at least 0."""
-    return np.maximum((left**2).sum(1)[:, None] + (right**2).sum(1)[None] - 2 * left @ right.T, 0)
 
 
 class _Kernel:

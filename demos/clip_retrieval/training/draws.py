@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Variants:
-    """Other drawings of some records. rows: (m,) which, ascending; pictures: (m, count, s, s, 3)."""
+class Drawings:
+    """Some records and their variants. rows: (m,) which, ascending; pictures: (m, 1 + count, s, s, 3), the record
+    itself first; said: (m, 1 + count, d) what the teacher says of each, None without one."""
 
     rows: NDArray[np.int64]
     pictures: NDArray[np.uint8]
+    said: NDArray[np.float32] | None = None
 
 
 class Draws:
@@ -51,30 +53,40 @@ class Draws:
 
 
 class Memory:
-    """All pictures as bytes on the device. pictures: (n, s, s, 3); share: of the draws that take a variant."""
+    """All pictures as bytes on the device. pictures: (n, s, s, 3); share: of the draws that take a variant; dimension:
+    of what the teacher says."""
 
     def __init__(
         self,
         pictures: NDArray[np.uint8],
-        variants: Variants | None,
+        drawings: Drawings | None,
         share: float,
+        dimension: int,
         random: np.random.Generator,
         device: torch.device | str,
     ) -> None:
         self._pictures = torch.from_numpy(np.array(pictures)).to(device)
-        self._variants = None if variants is None else torch.from_numpy(variants.pictures).to(device)
         self._place = np.full(len(pictures), -1)
-        if variants is not None:
-            self._place[variants.rows] = np.arange(len(variants.rows))
-        self._share, self._random = share, random
+        self._drawn = self._said = None
+        if drawings is not None:
+            self._place[drawings.rows] = np.arange(len(drawings.rows))
+            self._drawn = torch.from_numpy(drawings.pictures).to(device)
+            self._said = None if drawings.said is None else torch.from_numpy(drawings.said).to(device)
+        self._share, self._dimension, self._random, self._device = share, dimension, random, device
 
-    def take(self, records: NDArray[np.int64]) -> torch.Tensor:
-        """(n, s, s, 3) a drawing of each record."""
+    def take(self, records: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, s, s, 3) a drawing of each record, and (n, d) what the teacher says of it: zeros where nothing, which no
+        gradient comes from."""
         found = self._pictures[torch.from_numpy(records)]
-        if self._variants is None or not self._variants.shape[1]:
-            return found
-        chosen = (self._place[records] >= 0) & (self._random.random(len(records)) < self._share)
-        which = self._random.integers(self._variants.shape[1], size=len(records))
-        place = torch.from_numpy(self._place[records][chosen])
-        found[torch.from_numpy(np.flatnonzero(chosen))] = self._variants[place, torch.from_numpy(which[chosen])]
-        return found
+        said = torch.zeros(len(records), self._dimension, device=self._device)
+        if self._drawn is None:
+            return found, said
+        rows = np.flatnonzero(self._place[records] >= 0)
+        varied = self._random.random(len(records)) < self._share
+        which = self._random.integers(1, max(2, self._drawn.shape[1]), size=len(records))
+        drawing = np.where(varied & (self._drawn.shape[1] > 1), which, 0)[rows]
+        chosen = torch.from_numpy(self._place[records][rows]), torch.from_numpy(drawing)
+        found[torch.from_numpy(rows)] = self._drawn[chosen]
+        if self._said is not None:
+            said[torch.from_numpy(rows)] = self._said[chosen]
+        return found, said

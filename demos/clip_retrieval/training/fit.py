@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from demos.clip_retrieval.training.augment import augmented
-from demos.clip_retrieval.training.draws import Draws, Memory, Variants
-from demos.clip_retrieval.training.objective import Objective
+from demos.clip_retrieval.training.draws import Drawings, Draws, Memory
+from demos.clip_retrieval.training.objective import Batch, Objective, Shown
 from shared import device as devices
 from shared.seed import generator
 
@@ -49,14 +49,15 @@ class History:
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is trained on. pictures: (n, s, s, 3) of n records; train: which of them; bank: their captions; variants:
-    other drawings of some; tokens: (u, c) of the bank's texts where the text tower is trained too."""
+    """What is trained on. pictures: (n, s, s, 3) of n records; train: which of them; bank: their captions;
+    drawings: variants of some, with what the teacher says; tokens: (u, c) of the bank's texts where the text tower is
+    trained too."""
 
     emojis: Sequence[Emoji]
     pictures: NDArray[np.uint8]
     train: NDArray[np.int64]
     bank: TextBank
-    variants: Variants | None = None
+    drawings: Drawings | None = None
     tokens: torch.Tensor | None = None
 
 
@@ -85,7 +86,9 @@ def fit(
     settings = config.train
     device = devices.resolve(config.device)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision(device))
-    objective: Any = Objective(model, pairs.bank, pairs.train, settings.captions, config.loss, pairs.tokens)
+    objective: Any = Objective(
+        model, pairs.bank, pairs.train, settings.captions, config.loss, config.teacher.weight, pairs.tokens
+    )
     objective = objective.to(memory_format=torch.channels_last)
     optimizer = _optimizer(model, settings)
     batches = Batches(pairs, shape, config, seed, accelerator)
@@ -94,10 +97,10 @@ def fit(
     model.train()
     for epoch in (track or _plain)("training", range(settings.epochs)):
         losses = []
-        for step, (inputs, records, others, share) in enumerate(batches, start=epoch * len(batches.loader)):
+        for step, batch in enumerate(batches, start=epoch * len(batches.loader)):
             _set_rate(optimizer, settings, step / steps)
             with accelerator.autocast():
-                loss = objective(inputs, records, others, share)
+                loss = objective(batch)
             optimizer.zero_grad()
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(objective.parameters(), CLIP_NORM)
@@ -116,9 +119,8 @@ def fit(
 
 
 class Batches:
-    """Batches of one epoch each time it is iterated: inputs, their records, and whom each is mixed with at which share.
-
-    Mixing two pictures and their targets (Zhang et al., mixup, 2018) keeps a small set from being learned by heart.
+    """The batches of an epoch each time it is iterated. Mixing two pictures and their targets (Zhang et al., mixup,
+    2018) keeps a small set from being learned by heart.
     """
 
     def __init__(self, pairs: Pairs, shape: Shape, config: ClipConfig, seed: int, accelerator: Accelerator) -> None:
@@ -126,24 +128,27 @@ class Batches:
         self._config, self._shape, self._device = config, shape, accelerator.device
         self._draws = Draws(pairs.emojis, pairs.train, settings.skin_tones, generator(seed, "draws", process))
         random = generator(seed, "variants", process)
-        self._memory = Memory(pairs.pictures, pairs.variants, config.vector.share, random, accelerator.device)
+        self._memory = Memory(
+            pairs.pictures, pairs.drawings, config.vector.share, shape.dimension, random, accelerator.device
+        )
         self._random = generator(seed, "augment", process)
         order = torch.Generator().manual_seed(int(generator(seed, "order").integers(2**31)))
         bases: Any = range(len(self._draws))  # a data set as far as a loader cares
         size = min(settings.batch, len(self._draws))
         self.loader: Any = DataLoader(bases, size, shuffle=True, drop_last=True, generator=order)
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]]:
+    def __iter__(self) -> Iterator[Batch]:
         for drawn in self.loader:
             records = self._draws.records(drawn.cpu().numpy())
-            pictures = self._memory.take(records).permute(0, 3, 1, 2).float() / 255
-            varied = augmented(pictures, self._config.augment, self._random)
+            pictures, said = self._memory.take(records)
+            varied = augmented(pictures.permute(0, 3, 1, 2).float() / 255, self._config.augment, self._random)
             alpha, share, other = self._config.augment.mixup, 1.0, np.arange(len(records))
             if alpha:
                 share, other = float(self._random.beta(alpha, alpha)), self._random.permutation(len(records))
                 varied = share * varied + (1 - share) * varied[torch.from_numpy(other)]
             shown, mixed = (torch.from_numpy(part).to(self._device) for part in (records, records[other]))
-            yield _normalised(varied, self._shape), shown, mixed, share
+            others = Shown(mixed, said[torch.from_numpy(other)])
+            yield Batch(_normalised(varied, self._shape), Shown(shown, said), others, share)
 
 
 def _plain(_: str, epochs: range) -> range:

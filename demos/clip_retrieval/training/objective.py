@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,12 +18,29 @@ if TYPE_CHECKING:
     from demos.clip_retrieval.training.text_bank import TextBank
 
 
+class Shown(NamedTuple):
+    """What pictures show. records: (n,); said: (n, d) what the teacher says of them, zeros where nothing."""
+
+    records: Tensor
+    said: Tensor
+
+
+class Batch(NamedTuple):
+    """inputs: (n, 3, s, s), normalised, each a mixture of two pictures; share: of the first, 0 to 1."""
+
+    inputs: Tensor
+    first: Shown
+    second: Shown
+    share: float
+
+
 class Objective(nn.Module):
     """The loss of a batch. A module, so that accelerate can spread it over several devices.
 
-    model: of open_clip. bank: captions of all n records. train: records that are trained on. tokens: (u, c) of the
-    bank's texts where the text tower is trained too; None where it is locked and `bank.pooled` stands for it.
-    The contrastive loss sees the batch of its own process; the bank holds the whole training part on each.
+    model: of open_clip. bank: captions of all n records. train: records that are trained on. teacher: weight of what it
+    says. tokens: (u, c) of the bank's texts where the text tower is trained too; None where it is locked and
+    `bank.pooled` stands for it. The contrastive loss sees the batch of its own process; the bank holds the whole
+    training part on each.
     """
 
     def __init__(
@@ -33,10 +50,11 @@ class Objective(nn.Module):
         train: NDArray[np.int64],
         kinds: Sequence[str],
         settings: LossSection,
+        teacher: float = 0.0,
         tokens: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.model, self.kinds, self.settings = model, kinds, settings
+        self.model, self.kinds, self.settings, self.teacher = model, kinds, settings, teacher
         self.contrast = contrastive(settings.kind)
         self.register_buffer("pooled", functional.normalize(torch.from_numpy(bank.pooled), dim=1), persistent=False)
         self.register_buffer("tokens", tokens, persistent=False)
@@ -69,15 +87,14 @@ class Objective(nn.Module):
             return functional.normalize(self.model.text.proj(self.pooled[texts]), dim=1)
         return functional.normalize(self.model.encode_text(self.tokens[texts]).float(), dim=1)
 
-    def forward(self, pictures: Tensor, records: Tensor, others: Tensor, share: float) -> Tensor:
-        """pictures: (n, 3, s, s), normalised; records: (n,) which they show; others: (n,) what was mixed in; share: of
-        the former in the mixture, 0 to 1."""
-        image = functional.normalize(self.model.visual(pictures).float(), dim=1)
-        loss = self._loss(image, records)
-        return loss if share == 1 else share * loss + (1 - share) * self._loss(image, others)
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of a batch, a mixture of those of its two halves."""
+        image = functional.normalize(self.model.visual(batch.inputs).float(), dim=1)
+        loss = self._loss(image, batch.first)
+        return loss if batch.share == 1 else batch.share * loss + (1 - batch.share) * self._loss(image, batch.second)
 
-    def _loss(self, image: Tensor, records: Tensor) -> Tensor:
-        scale = self.model.logit_scale.exp()
+    def _loss(self, image: Tensor, shown: Shown) -> Tensor:
+        records, scale = shown.records, self.model.logit_scale.exp()
         names = self.rows_name[records]
         name = self.text(names)
         loss = self.settings.batch * self._contrast(image, name, scale, names)
@@ -89,6 +106,8 @@ class Objective(nn.Module):
         if self.settings.regression:
             whole = functional.normalize(name + self.text(self.rows_tags[records]), dim=1)
             loss = loss + self.settings.regression * regression_loss(image, whole)
+        if self.teacher:
+            loss = loss + self.teacher * regression_loss(image, shown.said)
         return loss
 
     def _contrast(self, image: Tensor, text: Tensor, scale: Tensor, keys: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from demos.clip_retrieval.data import manifest, minilm_folder, work_folder
+from demos.clip_retrieval.emoji.descriptors import normalised as normalised_rows
+from demos.clip_retrieval.emoji.families import families
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.build import begin_projection, build, normalised, quiet_and_offline, unlock_text_layers
@@ -23,8 +25,9 @@ from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.model.shape import CONTEXT, Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.model.weights import assembled, save_tower
-from demos.clip_retrieval.training.draws import Variants
+from demos.clip_retrieval.training.draws import Drawings
 from demos.clip_retrieval.training.fit import History, Pairs, fit
+from demos.clip_retrieval.training.teacher import out_of_fold
 from demos.clip_retrieval.training.text_bank import TextBank, text_bank
 from shared.seed import generator
 
@@ -82,23 +85,40 @@ def train_model(
     model.text.proj.requires_grad_(config.train.projection)
     unlock_text_layers(model, config.train.text_layers)
     tokens = tokenize(bank.texts) if config.train.text_layers else None
-    pairs = Pairs(records(), pixels, train, bank, _variants(config, train, seed, spread), tokens)
+    pairs = Pairs(records(), pixels, train, bank, _drawings(config, model, bank, train, seed, spread), tokens)
     watch = None if validation is None else _reciprocal_rank(shape, pixels, bank, validation)
     history = fit(model, shape, pairs, config, seed=seed, watch=watch, track=track)
     save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file)
     return Trained(file, history)
 
 
-def _variants(config: ClipConfig, train: NDArray[np.int64], seed: int, spread: Map) -> Variants | None:
-    """Variants of the neutral pictures that are trained on."""
-    from demos.clip_retrieval.emoji.variants import variants_of
+def _drawings(
+    config: ClipConfig, model: Any, bank: TextBank, train: NDArray[np.int64], seed: int, spread: Map
+) -> Drawings | None:
+    """The neutral pictures that are trained on, their variants, and what the teacher says of them."""
+    from demos.clip_retrieval.emoji.variants import drawings_of
 
-    if not config.vector.count or not config.vector.share:
+    taught = config.teacher.weight > 0
+    if not taught and not (config.vector.count and config.vector.share):
         return None
     rows = np.array([row for row in train.tolist() if records()[row].skin_tone == 0])
     chunks = [tuple(rows[at : at + CHUNK].tolist()) for at in range(0, len(rows), CHUNK)]
-    draw = partial(variants_of, size=config.model.size, settings=config.vector, seed=seed)
-    return Variants(rows, np.concatenate(spread("variants", draw, chunks)))
+    draw = partial(drawings_of, size=config.model.size, settings=config.vector, seed=seed, described=taught)
+    found = spread("drawings", draw, chunks)
+    pixels = np.concatenate([drawn for drawn, _ in found])
+    if not taught:
+        return Drawings(rows, pixels)
+    features = np.concatenate([described for _, described in found])
+    with torch.inference_mode():
+        both = [_projected(model, bank.of(kind)[rows]) for kind in ("name", "tags")]
+    said = out_of_fold(features, normalised_rows(both[0] + both[1]), families()[rows], config.teacher)
+    return Drawings(rows, pixels, said)
+
+
+def _projected(model: Any, pooled_texts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, d) normalised texts in the joint space, from (n, w) pooled ones."""
+    unit = torch.from_numpy(normalised_rows(pooled_texts))
+    return np.asarray(torch.nn.functional.normalize(model.text.proj(unit), dim=1).numpy())
 
 
 def pooled(model: Any, texts: list[str], tokenize: Callable[[list[str]], torch.Tensor]) -> NDArray[np.float32]:

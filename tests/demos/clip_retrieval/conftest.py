@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.config import ClipConfig, ModelSection, TrainSection
+from demos.clip_retrieval.config import ClipConfig, ModelSection, TrainSection, VectorSection
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,7 @@ def tiny_config() -> ClipConfig:
         device="cpu",
         model=ModelSection(name="train", image_tower="test_resnet", size=32),
         train=TrainSection(epochs=2, batch=16),
+        vector=VectorSection(count=2),
     )
 
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from demos.clip_retrieval.config import AugmentSection, ClipConfig, LossSection, TrainSection
+from demos.clip_retrieval.config import (
+    AugmentSection,
+    ClipConfig,
+    LossSection,
+    TeacherSection,
+    TrainSection,
+    VectorSection,
+)
 from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.model.build import build
@@ -35,7 +42,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_fold_others(
 def test_training_lowers_the_loss_and_leaves_the_text_tower_alone(
     tiny_config: ClipConfig, tiny_train: np.ndarray, tmp_path: Path
 ) -> None:
-    longer = changed(tiny_config, train=TrainSection(epochs=12, batch=16), augment=AugmentSection(mixup=0))
+    longer = changed(
+        tiny_config,
+        train=TrainSection(epochs=12, batch=16),
+        augment=AugmentSection(mixup=0),
+        teacher=TeacherSection(weight=0),
+        vector=VectorSection(count=0),
+    )
     trained = train_model(longer, tiny_train, tmp_path / "t.safetensors", part="x", validation=tiny_train[:20])
     losses = trained.history.losses
     assert losses[-1] < 0.8 * losses[0]

@@ -7,8 +7,8 @@ import numpy as np
 from demos.clip_retrieval.config import VectorSection
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import rasterize, svgs
-from demos.clip_retrieval.emoji.variants import variants_of, varied
-from demos.clip_retrieval.training.draws import Memory, Variants
+from demos.clip_retrieval.emoji.variants import drawings_of, varied
+from demos.clip_retrieval.training.draws import Drawings, Memory
 from shared.seed import generator
 
 ROWS = tuple(range(0, 4495, 700))
@@ -25,13 +25,25 @@ def whole() -> np.ndarray:
 
 def test_variants_differ_keep_their_ink_and_repeat() -> None:
     settings = VectorSection(count=6)
-    found = variants_of(ROWS, SIZE, settings, seed=3)
-    assert found.shape == (len(ROWS), 6, SIZE, SIZE, 3)
-    assert (ink(found) >= settings.least_ink * ink(whole())[:, None]).all()
-    differ = (found != whole()[:, None]).any((2, 3, 4))
+    found, described = drawings_of(ROWS, SIZE, settings, seed=3, described=False)
+    assert found.shape == (len(ROWS), 7, SIZE, SIZE, 3)
+    assert described is None
+    np.testing.assert_array_equal(found[:, 0], whole())
+    # Ink is measured on a smaller picture.
+    assert (ink(found) >= 0.8 * settings.least_ink * ink(whole())[:, None]).all()
+    differ = (found[:, 1:] != found[:, :1]).any((2, 3, 4))
     assert differ.mean() > 0.7
-    np.testing.assert_array_equal(found[2], variants_of(ROWS[2:3], SIZE, settings, seed=3)[0])
-    assert (found != variants_of(ROWS, SIZE, settings, seed=4)).any()
+    np.testing.assert_array_equal(found[2], drawings_of(ROWS[2:3], SIZE, settings, seed=3, described=False)[0][0])
+    assert (found != drawings_of(ROWS, SIZE, settings, seed=4, described=False)[0]).any()
+
+
+def test_drawings_are_described_at_one_size_whatever_the_model_sees() -> None:
+    settings = VectorSection(count=2)
+    small, large = (drawings_of(ROWS[:3], size, settings, seed=3, described=True)[1] for size in (32, 64))
+    assert small is not None
+    assert large is not None
+    assert small.shape[:2] == (3, 3)
+    np.testing.assert_array_equal(small, large)
 
 
 def test_without_any_freedom_the_picture_stays_as_it_is() -> None:
@@ -66,15 +78,19 @@ class _draws(np.random.Generator):
         return 0.0
 
 
-def test_memory_takes_variants_as_often_as_asked_and_of_the_right_record() -> None:
-    pictures = np.zeros((10, 4, 4, 3), np.uint8)
+def test_memory_takes_variants_as_often_as_asked_and_what_is_said_of_them() -> None:
     rows = np.array([2, 5, 7])
-    drawn = np.zeros((3, 2, 4, 4, 3), np.uint8)
+    drawn = np.zeros((3, 3, 4, 4, 3), np.uint8)
+    said = np.zeros((3, 3, 2), np.float32)
     for place, row in enumerate(rows):
-        drawn[place] = row
-    memory = Memory(pictures, Variants(rows, drawn), 0.5, generator(0, "test"), "cpu")
-    asked = np.tile(np.arange(10), 200)
-    found = memory.take(asked)[:, 0, 0, 0].numpy()
-    assert set(found[asked == 5]) == {0, 5}
-    assert set(found[asked == 3]) == {0}
-    assert 0.4 < (found[asked == 5] == 5).mean() < 0.6
+        for number in range(3):
+            drawn[place, number] = 10 * row + number
+            said[place, number] = 10 * row + number
+    memory = Memory(np.zeros((10, 4, 4, 3), np.uint8), Drawings(rows, drawn, said), 0.5, 2, generator(0, "test"), "cpu")
+    asked = np.tile(np.arange(10), 300)
+    pictures, heard = memory.take(asked)
+    found = pictures[:, 0, 0, 0].numpy()
+    np.testing.assert_array_equal(found, heard[:, 0].numpy())
+    assert set(found[asked == 5].tolist()) == {50, 51, 52}
+    assert set(found[asked == 3].tolist()) == {0}
+    assert 0.4 < (found[asked == 5] > 50).mean() < 0.6
