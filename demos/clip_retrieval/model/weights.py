@@ -28,11 +28,15 @@ TEXT_TOWER = "text.transformer."
 
 
 def save_tower(model: torch.nn.Module, shape: Shape, facts: dict[str, str], file: Path) -> None:
-    """Write what was trained, with the shape of the model and `facts` (data, seed, commit ...) in the file's header."""
+    """Write what was trained, with the shape of the model and `facts` (data, seed, commit ...) in the file's header.
+
+    Matrices and kernels are kept in half precision: half the size, and the same answers. What is judged is what is read
+    back.
+    """
     from safetensors.torch import save_file
 
     tensors = {
-        name: tensor.detach().cpu().contiguous()
+        name: (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
         if name.startswith(TRAINED)
     }
@@ -96,7 +100,7 @@ def _assemble(tower: Path, folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     texts = minilm_folder()
-    tensors = load_file(tower)
+    tensors = {name: tensor.float() if tensor.ndim > 1 else tensor for name, tensor in load_file(tower).items()}
     # The pooler is no part of a mean-pooled tower, and open_clip loads strictly.
     text = {name: tensor for name, tensor in load_file(texts / "model.safetensors").items() if "pooler." not in name}
     tensors |= {TEXT_TOWER + name: tensor for name, tensor in text.items() if not name.endswith("position_ids")}

@@ -40,7 +40,7 @@ def test_open_clip_itself_loads_what_is_assembled_and_gives_the_same_vectors(tin
     assert "Resize" in str(preprocess)
 
 
-def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, cache: Path) -> None:
+def test_a_saved_model_comes_back_a_tower_in_half_precision(tmp_path: Path, cache: Path) -> None:
     shape = Shape("test_resnet", 32, 64, (0.9, 0.8, 0.7), (0.3, 0.2, 0.1), siglip=True)
     torch.manual_seed(0)
     model = build(shape, minilm_folder())
@@ -49,8 +49,10 @@ def test_a_saved_model_comes_back_bit_for_bit(tmp_path: Path, cache: Path) -> No
     loaded = open_clip.create_model(f"local-dir:{assembled(tmp_path / 'tower.safetensors')}")
     exported = open_clip.create_model(f"local-dir:{export(model, shape, minilm_folder(), tmp_path / 'whole')}")
     before = model.state_dict()
-    for other in (loaded.state_dict(), exported.state_dict()):
-        assert all(torch.equal(before[name], tensor) for name, tensor in other.items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in exported.state_dict().items())
+    for name, tensor in loaded.state_dict().items():
+        trained = before[name].ndim > 1 and not name.startswith("text.transformer")
+        assert torch.equal(before[name].half().float() if trained else before[name], tensor), name
     assert loaded.visual.preprocess_cfg["mean"] == [0.9, 0.8, 0.7]
 
 
