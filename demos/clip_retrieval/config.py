@@ -92,11 +92,11 @@ class LossSection(Section):
 class TrainSection(Section):
     """The schedule."""
 
-    epochs: int = Field(100, ge=1, le=10_000, description="passes over the base emoji of the training part, 1 to 10000")
+    epochs: int = Field(12, ge=1, le=10_000, description="passes over the base emoji of the training part, 1 to 10000")
     batch: int = Field(32, ge=8, le=4096, description="pictures a step, 8 to 4096")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="from timm; muon needs a third of the epochs")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="peak, above 0 to 1")
-    weight_decay: float = Field(0.05, ge=0, le=10, description="0 to 10; not on gains and biases")
+    weight_decay: float = Field(1.0, ge=0, le=10, description="0 to 10; not on gains and biases")
     warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, 0 to 0.5")
     projection: bool = Field(
         False,
@@ -116,12 +116,12 @@ class TrainSection(Section):
 class AugmentSection(Section):
     """How training pictures vary as pixels; no mirror and no change of hue, since words name sides and colours."""
 
-    rotation: float = Field(15.0, ge=0, le=180, description="largest turn either way [degrees], 0 to 180")
-    zoom: float = Field(0.2, ge=0, le=1, description="largest change of size, natural logarithm, 0 to 1")
-    shear: float = Field(0.1, ge=0, le=1, description="largest shear and change of aspect, 0 to 1")
-    shift: float = Field(0.08, ge=0, le=0.5, description="largest shift, share of the side, 0 to 0.5")
+    rotation: float = Field(4.0, ge=0, le=180, description="largest turn either way [degrees], 0 to 180")
+    zoom: float = Field(0.06, ge=0, le=1, description="largest change of size, natural logarithm, 0 to 1")
+    shear: float = Field(0.02, ge=0, le=1, description="largest shear and change of aspect, 0 to 1")
+    shift: float = Field(0.025, ge=0, le=0.5, description="largest shift, share of the side, 0 to 0.5")
     contrast: float = Field(
-        0.2, ge=0, le=1, description="largest loss of contrast towards white, of each colour by itself, 0 to 1"
+        0.1, ge=0, le=1, description="largest loss of contrast towards white, of each colour by itself, 0 to 1"
     )
     mixup: float = Field(0.2, ge=0, le=10, description="parameter of the Beta law by which two are mixed; 0 = none")
 
@@ -130,7 +130,7 @@ class VectorSection(Section):
     """How training pictures vary where they are drawn, as SVG."""
 
     count: int = Field(8, ge=0, le=64, description="variants of each neutral picture; 0 = none, 0 to 64")
-    share: float = Field(0.6, ge=0, le=1, description="share of the draws that take a variant, 0 to 1")
+    share: float = Field(1.0, ge=0, le=1, description="share of the draws that take a variant, 0 to 1")
     stroke: float = Field(0.6, ge=0, le=2, description="largest change of line width, natural logarithm, 0 to 2")
     left_out: float = Field(0.08, ge=0, le=0.5, description="mean share of shapes left out, 0 to 0.5")
     fills_alone: float = Field(0.12, ge=0, le=0.5, description="share of variants without outlines, 0 to 0.5")

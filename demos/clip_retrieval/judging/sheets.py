@@ -33,7 +33,7 @@ QUERIES = (
     "someone who fights fires",
     "an animal with long ears",
 )
-SHOWN = 8
+SHOWN = 6
 SIDE = 128  # pixels of a picture on a sheet
 GOOD, BAD = 3, 5  # test names shown: some at random, and the worst
 

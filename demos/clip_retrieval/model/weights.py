@@ -42,6 +42,7 @@ def save_tower(model: torch.nn.Module, shape: Shape, facts: dict[str, str], file
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, file, metadata={"shape": json.dumps(asdict(shape)), **facts})
+    file.chmod(0o644)  # the library makes it readable to its owner alone
 
 
 def read_header(file: Path) -> dict[str, str]:
