@@ -114,7 +114,9 @@ class Store:
     def optimise(self) -> None:
         """As `VectorIndex.optimise`."""
         # The lock says that no other writer has unfinished files. The engine warns at 0; a millisecond does the same.
-        self.writer().optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
+        # Twice: its clock starts before it joins files, and the first call may keep what was written just before.
+        for _ in range(2):
+            self.writer().optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
         self.sync()
 
     def close(self) -> None:

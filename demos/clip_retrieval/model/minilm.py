@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from demos.clip_retrieval.data import minilm_folder
+from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
 DIMENSION = 384
 BATCH = 64
 LONGEST = 64  # tokens
+WORTH_KEEPING = 100  # new texts at once
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2 on the CPU; called with texts, it gives their vectors. Each text is encoded once.
+    """all-MiniLM-L6-v2 on the CPU; called with texts, it gives their vectors. Each text is encoded once on a machine:
+    the vectors of many are kept in the cache, and the model is not even loaded for texts that are known.
 
     Raises UserError when its files can be neither found nor fetched.
     """
 
     def __init__(self) -> None:
-        self._tokenizer, self._model = _load()
-        self._known: dict[str, NDArray[np.float32]] = {}
+        self._loaded: tuple[Any, Any] | None = None
+        self._file = work_folder() / f"minilm-{manifest().member('model.safetensors')[1].sha256[:8]}.npz"
+        self._known: dict[str, NDArray[np.float32]] = _read(self._file)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, 384) L2-normalised vectors."""
@@ -38,17 +42,33 @@ class MiniLM:
         for at in range(0, len(new), BATCH):
             batch = new[at : at + BATCH]
             self._known |= dict(zip(batch, self._encode(batch), strict=True))
+        if len(new) >= WORTH_KEEPING:
+            self._keep()
         return np.array([self._known[text] for text in texts], np.float32).reshape(-1, DIMENSION)
+
+    def _keep(self) -> None:
+        with written_whole(self._file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         import torch
 
+        self._loaded = self._loaded or _load()
+        tokenizer, model = self._loaded
         with torch.inference_mode():
-            inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
-            states_blw = self._model(**inputs).last_hidden_state
+            inputs = tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+            states_blw = model(**inputs).last_hidden_state
             mask_bl1 = inputs["attention_mask"][..., None]
             pooled = (states_blw * mask_bl1).sum(1) / mask_bl1.sum(1)
             return np.asarray(torch.nn.functional.normalize(pooled, dim=-1).numpy(), np.float32)
+
+
+def _read(file: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        with np.load(file) as kept:
+            return dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def _load() -> tuple[Any, Any]:
