@@ -5,7 +5,6 @@ trendlab config clip_retrieval
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,24 +15,6 @@ Fold = Annotated[int, Field(ge=0, le=2)]
 Caption = Literal["name", "tags", "subgroup"]
 BenchPart = Literal["training", "search", "query"]
 Peer = Literal["pixels", "hog", "efficientnet", "both", "oracle"]
-
-
-class DataSection(Section):
-    """What is searched, and how pictures are read."""
-
-    corpus: Path | None = Field(
-        None,
-        description="your pictures: a folder (captions in .txt beside them, or a metadata.jsonl), or webdataset tars; "
-        "null = the embedded OpenMoji 17.0.0",
-    )
-    max_megapixels: float = Field(
-        50.0, gt=0, le=1000, description="larger pictures are skipped and reported [million pixels], above 0 to 1000"
-    )
-    fit: Literal["pad", "crop"] = Field(
-        "pad",
-        description="how a picture becomes square: pad with white, or crop its centre as OpenAI's CLIP does; a real "
-        "checkpoint brings its own and ignores this",
-    )
 
 
 class SplitSection(Section):
@@ -151,14 +132,6 @@ class TeacherSection(Section):
     folds: int = Field(5, ge=2, le=20, description="it is asked about pictures of folds it did not train on, 2 to 20")
 
 
-class IndexSection(Section):
-    """Where vectors are kept."""
-
-    exact_below: int = Field(
-        100_000, ge=0, description="up to so many rows every vector is compared; above, an approximate index is built"
-    )
-
-
 class EvaluationSection(Section):
     """What is measured."""
 
@@ -189,7 +162,6 @@ class BenchSection(Section):
 class ClipConfig(DemoConfig):
     """Train or load a CLIP, index pictures, search them with words, judge the answers."""
 
-    data: DataSection = Field(DataSection(), description="what is searched")
     split: SplitSection = Field(SplitSection(), description="training, validation and test families")
     model: ModelSection = Field(ModelSection(), description="which CLIP")
     loss: LossSection = Field(LossSection(), description="what is minimised")
@@ -197,7 +169,6 @@ class ClipConfig(DemoConfig):
     augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary as pixels")
     vector: VectorSection = Field(VectorSection(), description="how training pictures vary as drawings")
     teacher: TeacherSection = Field(TeacherSection(), description="whom the tower learns from beside the captions")
-    index: IndexSection = Field(IndexSection(), description="where vectors are kept")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
     bench: BenchSection = Field(BenchSection(), description="what is timed")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,8 +145,3 @@ def remembered(texts: Callable[[list[str]], NDArray[np.float32]]) -> Callable[[l
         return known[tuple(asked)]
 
     return ask
-
-
-def weights_folder(run: Run) -> Path:
-    """Where the towers of a run are."""
-    return run.folder / "weights"

@@ -11,7 +11,7 @@ from demos.clip_retrieval.judging.judge import Judged
 from demos.clip_retrieval.judging.retrieval import Ranked
 from demos.clip_retrieval.judging.scores import UNIT, Estimate, estimates
 from demos.clip_retrieval.judging.zeroshot import ZeroShot
-from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.evaluation.intervals import paired_difference
 from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
@@ -198,9 +198,3 @@ def targets_table(found: Found, judged: Sequence[Judged]) -> Table:
         rows=rows,
         caption="R@k: names to 400 pictures. 12 groups: balanced accuracy. P@5: same subgroup among the first five.",
     )
-
-
-def spread_of(values: NDArray[np.float64], resamples: int) -> str:
-    """The 95 % interval of a mean of shares, in percent."""
-    interval = bootstrap(values, resamples=resamples, unit=UNIT)
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
