@@ -75,7 +75,7 @@ class TrainSection(Section):
 
     epochs: int = Field(12, ge=1, le=10_000, description="passes over the base emoji of the training part, 1 to 10000")
     batch: int = Field(32, ge=8, le=4096, description="pictures a step, 8 to 4096")
-    optimizer: Literal["muon", "adamw"] = Field("muon", description="from timm; muon needs a third of the epochs")
+    optimizer: Literal["muon", "adamw"] = Field("muon", description="the optimizer, from timm")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="peak, above 0 to 1")
     weight_decay: float = Field(1.0, ge=0, le=10, description="0 to 10; not on gains and biases")
     warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, 0 to 0.5")

@@ -1,7 +1,7 @@
 """Search pictures with words, on a CLIP of open_clip's own classes.
 
 trendlab run clip_retrieval                          the shipped model on pictures it never saw, and its peers
-trendlab run clip_retrieval --profile cpu            trains three models, one a test fold: the tables of the card
+trendlab run clip_retrieval --profile cpu            trains a model for each test fold and one for combinations
 trendlab search "a red apple" --k 8                  search the embedded pictures, or --corpus your folder
 trendlab bench clip_retrieval                        training, exact search and a whole query beside their peers
 """

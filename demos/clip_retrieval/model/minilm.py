@@ -5,7 +5,6 @@ The weights' hash is checked when they are opened (`data.minilm_folder`), so tha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,19 +72,12 @@ def _read(file: Path) -> dict[str, NDArray[np.float32]]:
 
 def _load() -> tuple[Any, Any]:
     """Tokenizer and model from the checked folder; the library asks no server and says nothing."""
-    folder = str(minilm_folder())
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
 
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
+    from demos.clip_retrieval.model.build import quiet_and_offline
+
+    folder = str(minilm_folder())
+    with quiet_and_offline():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
     return tokenizer, model

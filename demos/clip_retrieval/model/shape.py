@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from shared.run import write_atomically
 
 # Files of the text tower that an exported folder repeats, so that it is complete in itself.
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
@@ -72,11 +72,7 @@ def write_config(shape: Shape, folder: Path) -> None:
     local directory: so the folder names itself, and has to be written again after a move.
     """
     settings = {"model_cfg": shape.open_clip(folder.absolute()), "preprocess_cfg": shape.preprocess()}
-    handle, name = tempfile.mkstemp(dir=folder)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(json.dumps(settings, indent=2) + "\n")
-    Path(name).chmod(0o644)
-    Path(name).replace(folder / CONFIG)
+    write_atomically(folder / CONFIG, json.dumps(settings, indent=2) + "\n")
 
 
 def is_at_home(folder: Path) -> bool:

@@ -4,8 +4,7 @@ trendlab run clip_retrieval --profile cpu
 
 Fast for its size because little is done twice: pictures are rendered once and stay as bytes in memory, a locked text
 tower reads each caption once, augmentation is one affine map for the whole batch, convolutions run channels last and,
-where the processor multiplies bfloat16 in hardware, in bfloat16. Muon (Jordan et al. 2024, from timm) needs a third of
-the epochs that AdamW does.
+where the processor multiplies bfloat16 in hardware, in bfloat16. The optimizer is Muon (Jordan et al. 2024, from timm).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A teacher that sees shapes: kernel ridge regression from HOG and colours to the captions, asked about pictures it
 did not train on.
 
-A network of this size learns 1,800 pictures by heart in minutes. What it lacks is what the kernel machine, which has no
+A network of this size can learn 1,800 pictures by heart. What it lacks is what the kernel machine, which has no
 choice but to compare shapes and colours, says of a picture whose caption it was never told: near to what it looks like.
 The tower learns to say that too, beside the true captions (knowledge distillation: Hinton et al., 2015; the teacher's
 answers are out of fold, or they would be the captions again).

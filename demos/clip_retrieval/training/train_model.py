@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demos.clip_retrieval.data import manifest, minilm_folder, work_folder
+from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
 from demos.clip_retrieval.emoji.descriptors import normalised as normalised_rows
 from demos.clip_retrieval.emoji.families import families
 from demos.clip_retrieval.emoji.openmoji import records
@@ -140,9 +139,8 @@ def _kept(texts: list[str], compute: Callable[[], NDArray[np.float32]]) -> NDArr
     name = hashlib.sha256("\n".join([weights.sha256, *texts]).encode()).hexdigest()[:16]
     file = work_folder() / f"captions-{name}.npy"
     if not file.is_file():
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npy", delete=False) as stream:
-            np.save(stream, compute())
-        Path(stream.name).replace(file)
+        with written_whole(file) as temporary:
+            np.save(temporary, compute())
     return np.asarray(np.load(file))
 
 
