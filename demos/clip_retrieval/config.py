@@ -17,6 +17,30 @@ BenchPart = Literal["training", "search", "query"]
 Peer = Literal["pixels", "hog", "efficientnet", "both", "oracle"]
 
 
+class DataSection(Section):
+    """Whose pictures are judged."""
+
+    corpus: str | None = Field(
+        None,
+        description="your captioned pictures: a folder, a Hugging Face imagefolder or webdataset tars, as --corpus of "
+        "`trendlab search` takes; null = the embedded OpenMoji",
+    )
+    classes: str | None = Field(
+        None,
+        description="fact of your pictures that is their class, for zero-shot: `folder`, or a name in their metadata; "
+        "null = no zero-shot. Only with data.corpus",
+    )
+    prompt: str = Field(
+        "a photo of a {}", pattern=r"^[^{}]*\{\}[^{}]*$", description="text of a class in zero-shot; {} is its name"
+    )
+
+    @model_validator(mode="after")
+    def _classes_of_a_corpus(self) -> DataSection:
+        if self.classes is not None and self.corpus is None:
+            raise ValueError("classes is a fact of your own pictures; give data.corpus too")
+        return self
+
+
 class SplitSection(Section):
     """How the embedded corpus is divided; by families of pictures, never by rows."""
 
@@ -121,6 +145,14 @@ class VectorSection(Section):
     )
 
 
+class CompositeSection(Section):
+    """Pictures without a name, made of the shapes of training pictures."""
+
+    count: int = Field(60_000, ge=0, le=10_000_000, description="how many are made; 0 = none, 0 to 1e7")
+    pairs: float = Field(0.55, ge=0, le=1, description="share made of two pictures, not of one, 0 to 1")
+    recoloured: float = Field(0.6, ge=0, le=1, description="share of their parts in other colours, 0 to 1")
+
+
 class TeacherSection(Section):
     """A kernel machine on HOG and colours that the tower learns from, beside the captions."""
 
@@ -130,6 +162,24 @@ class TeacherSection(Section):
     gamma: float = Field(4.0, gt=0, le=100, description="of exp(-gamma d² / median d²), above 0 to 100")
     ridge: float = Field(0.03, gt=0, le=100, description="of kernel ridge regression, above 0 to 100")
     folds: int = Field(5, ge=2, le=20, description="it is asked about pictures of folds it did not train on, 2 to 20")
+
+
+class DistilSection(Section):
+    """The second stage: a kernel machine on what the tower sees, and on HOG and colours, is what the tower becomes."""
+
+    epochs: int = Field(4, ge=0, le=1000, description="passes over all pictures; 0 = no second stage, 0 to 1000")
+    head_epochs: int = Field(4, ge=1, le=1000, description="passes of the new head alone before, 1 to 1000")
+    batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the whole tower's, above 0 to 1")
+    weight_decay: float = Field(0.1, ge=0, le=10, description="0 to 10; not on gains and biases")
+    shapes: float = Field(
+        0.7, ge=0, le=1, description="share of HOG and colours in the squared distance, the tower has the rest, 0 to 1"
+    )
+    gamma: float = Field(4.0, gt=0, le=100, description="of exp(-gamma d² / median d²), above 0 to 100")
+    ridge: float = Field(0.3, gt=0, le=100, description="of kernel ridge regression, above 0 to 100")
+    surest: float = Field(
+        2.0, ge=1, le=100, description="largest weight of a picture, in those of the median one, 1 to 100"
+    )
 
 
 class EvaluationSection(Section):
@@ -162,13 +212,16 @@ class BenchSection(Section):
 class ClipConfig(DemoConfig):
     """Train or load a CLIP, index pictures, search them with words, judge the answers."""
 
+    data: DataSection = Field(DataSection(), description="whose pictures are judged")
     split: SplitSection = Field(SplitSection(), description="training, validation and test families")
     model: ModelSection = Field(ModelSection(), description="which CLIP")
     loss: LossSection = Field(LossSection(), description="what is minimised")
     train: TrainSection = Field(TrainSection(), description="the schedule")
     augment: AugmentSection = Field(AugmentSection(), description="how training pictures vary as pixels")
     vector: VectorSection = Field(VectorSection(), description="how training pictures vary as drawings")
+    composite: CompositeSection = Field(CompositeSection(), description="pictures made of the shapes of others")
     teacher: TeacherSection = Field(TeacherSection(), description="whom the tower learns from beside the captions")
+    distil: DistilSection = Field(DistilSection(), description="the second stage of training")
     evaluation: EvaluationSection = Field(EvaluationSection(), description="what is measured")
     bench: BenchSection = Field(BenchSection(), description="what is timed")
 
@@ -177,6 +230,11 @@ class ClipConfig(DemoConfig):
         name = self.model.name
         if name not in ("shipped", "train") and not name.startswith(("local-dir:", "pretrained:")):
             raise ValueError(f"model.name is {name!r}; allowed: shipped, train, local-dir:FOLDER, pretrained:NAME/TAG")
+        if name == "train" and self.data.corpus is not None:
+            raise ValueError(
+                "model.name=train with data.corpus: training on your own pictures is not offered; judge them with "
+                "model.name=shipped, local-dir:FOLDER or pretrained:NAME/TAG"
+            )
         if self.train.text_layers and self.loss.bank:
             raise ValueError("loss.bank must be 0 where train.text_layers is not: a text tower that learns has no bank")
         return self

@@ -2,6 +2,7 @@
 
 trendlab run clip_retrieval                          the shipped model on pictures it never saw, and its peers
 trendlab run clip_retrieval --profile cpu            trains a model for each test fold and one for combinations
+trendlab run clip_retrieval data.corpus=FOLDER       a model on your own captioned pictures
 trendlab search "a red apple" --k 8                  search the embedded pictures, or --corpus your folder
 trendlab bench clip_retrieval                        training, exact search and a whole query beside their peers
 """
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from demos.clip_retrieval.config import ClipConfig
 from shared.demo import Demo
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from shared.demo import Run
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def run(config: ClipConfig, run: Run) -> Result:
-    """Train or load, index, judge beside the peers."""
+    """Train or load, index, judge beside the peers; or judge on the user's own pictures."""
+    if config.data.corpus is not None:
+        from demos.clip_retrieval.own.report import evaluate_own
+
+        return evaluate_own(config, run)
     from demos.clip_retrieval.evaluate import evaluate
 
     return evaluate(config, run)
@@ -27,6 +33,8 @@ def run(config: ClipConfig, run: Run) -> Result:
 
 def bench(config: ClipConfig, run: Run) -> Result:
     """Training, exact search and a whole query, each beside its peers."""
+    if config.data.corpus is not None:
+        raise UserError("data.corpus is for `trendlab run`: what `trendlab bench` times are the embedded pictures")
     from demos.clip_retrieval.bench import measure
 
     return measure(config, run)

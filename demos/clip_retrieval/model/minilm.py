@@ -1,4 +1,5 @@
-"""MiniLM as it was published: sentences to vectors by mean pooling, the text side of the peers.
+"""MiniLM as it was published: sentences to vectors by mean pooling, the text side of the peers, and of training
+where the text tower is locked.
 
 The weights' hash is checked when they are opened (`data.minilm_folder`), so that the packager need not be trusted.
 """
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
+from demos.clip_retrieval.model.shape import CONTEXT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIMENSION = 384
 BATCH = 64
-LONGEST = 64  # tokens
 WORTH_KEEPING = 100  # new texts at once
 
 
@@ -55,7 +56,7 @@ class MiniLM:
         self._loaded = self._loaded or _load()
         tokenizer, model = self._loaded
         with torch.inference_mode():
-            inputs = tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+            inputs = tokenizer(texts, padding=True, truncation=True, max_length=CONTEXT, return_tensors="pt")
             states_blw = model(**inputs).last_hidden_state
             mask_bl1 = inputs["attention_mask"][..., None]
             pooled = (states_blw * mask_bl1).sum(1) / mask_bl1.sum(1)

@@ -23,7 +23,7 @@ CONTEXT = 32  # tokens; the longest caption of the embedded corpus has fewer
 @dataclass(frozen=True)
 class Shape:
     """What an image tower and the joint space look like. size: side of the pictures [pixels]; siglip: with the bias and
-    the temperature that SigLIP starts from."""
+    the temperature that SigLIP starts from; head: what stands behind the tower, "linear" or "mlp"."""
 
     image_tower: str
     size: int
@@ -31,6 +31,7 @@ class Shape:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     siglip: bool = False
+    head: str = "linear"
 
     def open_clip(self, text_folder: Path | str) -> dict[str, Any]:
         """The `model_cfg` of open_clip; text_folder: where the text tower's config.json lies."""
@@ -42,7 +43,7 @@ class Shape:
                 "timm_model_name": self.image_tower,
                 "timm_model_pretrained": False,
                 "timm_pool": "avg",
-                "timm_proj": "linear",
+                "timm_proj": self.head,
                 "image_size": self.size,
             },
             "text_cfg": {

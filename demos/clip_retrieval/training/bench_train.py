@@ -28,11 +28,12 @@ from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.model.build import begin_projection, build
+from demos.clip_retrieval.model.minilm import MiniLM
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM, precision
-from demos.clip_retrieval.training.train_model import pooled, tokenizer
+from demos.clip_retrieval.training.train_model import tokenizer
 from shared.result import Column, Headline, Metric, Table
 from shared.seed import generator
 
@@ -113,7 +114,7 @@ def make_task(config: ClipConfig, train: np.ndarray, folder: Path) -> Task:
         Image.fromarray(picture).save(file)
     names = [records()[row].name for row in train]
     tokens = tokenizer()(names)
-    texts = torch.from_numpy(pooled(build(shape, minilm_folder()), names, tokenizer()))
+    texts = torch.from_numpy(MiniLM()(names))
     return Task(shape, torch.from_numpy(pixels.copy()), files, tokens, texts)
 
 

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Drawings:
     """Some records and their variants. rows: (m,) which, ascending; pictures: (m, 1 + count, s, s, 3), the record
-    itself first; said: (m, 1 + count, d) what the teacher says of each, None without one."""
+    itself first; said: (m, 1 + count, d) what the teacher says of each, None without one; features: (m, 1 + count, f)
+    of HOG and colours, None where nobody looks at them."""
 
     rows: NDArray[np.int64]
     pictures: NDArray[np.uint8]
     said: NDArray[np.float32] | None = None
+    features: NDArray[np.float16] | None = None
 
 
 class Draws:

@@ -10,7 +10,7 @@ where the processor multiplies bfloat16 in hardware, in bfloat16. The optimizer 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from shared import device as devices
 from shared.seed import generator
 
 if TYPE_CHECKING:
-    from demos.clip_retrieval.config import ClipConfig, TrainSection
+    from demos.clip_retrieval.config import ClipConfig
     from demos.clip_retrieval.emoji.openmoji import Emoji
     from demos.clip_retrieval.model.shape import Shape
     from demos.clip_retrieval.training.text_bank import TextBank
@@ -60,6 +60,11 @@ class Pairs:
     tokens: torch.Tensor | None = None
 
 
+def plain(_: str, epochs: Iterable[int]) -> Iterable[int]:
+    """A `track` that shows nothing."""
+    return epochs
+
+
 def precision(device: str) -> str:
     """ "bf16" where the hardware multiplies it natively, else "no", for accelerate."""
     if device == "cuda":
@@ -76,7 +81,7 @@ def fit(
     *,
     seed: int,
     watch: Callable[[Any], float] | None = None,
-    track: Callable[[str, range], Any] | None = None,
+    track: Callable[[str, range], Any] = plain,
 ) -> History:
     """Train `model` in place; its random numbers all come from `seed`.
 
@@ -89,15 +94,15 @@ def fit(
         model, pairs.bank, pairs.train, settings.captions, config.loss, config.teacher.weight, pairs.tokens
     )
     objective = objective.to(memory_format=torch.channels_last)
-    optimizer = _optimizer(model, settings)
+    optimizer = optimizer_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     batches = Batches(pairs, shape, config, seed, accelerator)
     objective, optimizer, batches.loader = accelerator.prepare(objective, optimizer, batches.loader)
     steps, history = settings.epochs * len(batches.loader), History()
     model.train()
-    for epoch in (track or _plain)("training", range(settings.epochs)):
+    for epoch in track("training", range(settings.epochs)):
         losses = []
         for step, batch in enumerate(batches, start=epoch * len(batches.loader)):
-            _set_rate(optimizer, settings, step / steps)
+            set_rate(optimizer, settings.learning_rate, settings.warmup, step / steps)
             with accelerator.autocast():
                 loss = objective(batch)
             optimizer.zero_grad()
@@ -147,40 +152,36 @@ class Batches:
                 varied = share * varied + (1 - share) * varied[torch.from_numpy(other)]
             shown, mixed = (torch.from_numpy(part).to(self._device) for part in (records, records[other]))
             others = Shown(mixed, said[torch.from_numpy(other)])
-            yield Batch(_normalised(varied, self._shape), Shown(shown, said), others, share)
+            yield Batch(normalised(varied, self._shape), Shown(shown, said), others, share)
 
 
-def _plain(_: str, epochs: range) -> range:
-    return epochs
-
-
-def _normalised(pictures: torch.Tensor, shape: Shape) -> torch.Tensor:
+def normalised(pictures: torch.Tensor, shape: Shape) -> torch.Tensor:
+    """(n, 3, s, s) pictures in 0 to 1 as the tower wants them, channels last in memory."""
     centre, spread = (torch.tensor(part, device=pictures.device).view(1, 3, 1, 1) for part in (shape.mean, shape.std))
     return ((pictures - centre) / spread).contiguous(memory_format=torch.channels_last)
 
 
-def _optimizer(model: Any, settings: TrainSection) -> torch.optim.Optimizer:
-    """Weights decay; gains, biases, the temperature and the text projection do not. Muon turns to AdamW for these."""
+def optimizer_of(model: Any, name: str, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Of all weights that learn; gains, biases, the temperature and the text projection do not decay, and Muon leaves
+    them to AdamW. name: as timm calls it."""
     from timm import optim
 
     projection = set(model.text.proj.parameters())
     learned = [weight for weight in model.parameters() if weight.requires_grad and weight not in projection]
     matrices, vectors = ([w for w in learned if w.ndim > 1], [w for w in learned if w.ndim <= 1])
     groups: list[dict[str, Any]] = [
-        {"params": matrices, "weight_decay": settings.weight_decay, "part": 1.0},
+        {"params": matrices, "weight_decay": weight_decay, "part": 1.0},
         {"params": vectors, "weight_decay": 0.0, "part": 1.0},
     ]
-    if settings.projection:
-        groups.append({"params": list(projection), "weight_decay": 0.0, "part": PROJECTION_RATE, "use_fallback": True})
-    made: torch.optim.Optimizer = optim.create_optimizer_v2(  # type: ignore[attr-defined]
-        groups, opt=settings.optimizer, lr=settings.learning_rate
-    )
+    if learns := [weight for weight in projection if weight.requires_grad]:
+        groups.append({"params": learns, "weight_decay": 0.0, "part": PROJECTION_RATE, "use_fallback": True})
+    made: torch.optim.Optimizer = optim.create_optimizer_v2(groups, opt=name, lr=learning_rate)  # type: ignore[attr-defined]
     return made
 
 
-def _set_rate(optimizer: Any, settings: TrainSection, progress: float) -> None:
-    """A linear rise, then half a cosine down to zero; progress: from 0 to 1."""
-    rise = min(1.0, progress / settings.warmup) if settings.warmup else 1.0
-    rate = settings.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress))
+def set_rate(optimizer: Any, learning_rate: float, warmup: float, progress: float) -> None:
+    """A linear rise for the share `warmup` of training, then half a cosine down to zero; progress: from 0 to 1."""
+    rise = min(1.0, progress / warmup) if warmup else 1.0
+    rate = learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress))
     for group in optimizer.param_groups:
         group["lr"] = rate * group["part"]

@@ -10,6 +10,7 @@ answers are out of fold, or they would be the captions again).
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,33 @@ if TYPE_CHECKING:
 SAMPLE = 300  # pictures whose distances set the scale of the kernel
 
 
+@dataclass(frozen=True)
+class KernelMachine:
+    """Kernel ridge regression with exp(-gamma d² / scale). features: (n, f) of what it was told; weights: (n, d)."""
+
+    features: Floats
+    weights: Floats
+    gamma: float
+    scale: float
+
+    @classmethod
+    def fit(cls, features: Floats, targets: Floats, gamma: float, ridge: float, scale: float) -> KernelMachine:
+        """features: (n, f); targets: (n, d); scale: the square of a typical distance (`typical`)."""
+        kernel = np.exp(-gamma * squared_distances(features, features) / scale)
+        kernel[np.diag_indices_from(kernel)] += ridge
+        return cls(features, np.linalg.solve(kernel, targets), gamma, scale)
+
+    def __call__(self, features: Floats) -> Floats:
+        """(m, d) of (m, f): the shorter, the less it knows of its kind."""
+        return np.asarray(np.exp(-self.gamma * squared_distances(features, self.features) / self.scale) @ self.weights)
+
+
+def typical(features: Floats) -> float:
+    """The median squared distance of some of (n, f) features."""
+    some = features[:: max(1, len(features) // SAMPLE)]
+    return float(np.median(squared_distances(some, some)))
+
+
 def out_of_fold(
     features: NDArray[np.floating], targets: Floats, groups: NDArray[np.int64], settings: TeacherSection
 ) -> Floats:
@@ -35,22 +63,16 @@ def out_of_fold(
     texts; groups: (n,), never torn apart.
     """
     plain = np.ascontiguousarray(features[:, 0], np.float32)
-    some = plain[:: max(1, len(plain) // SAMPLE)]
-    scale = float(np.median(squared_distances(some, some)))
-    part = _parts(groups, settings.folds)
+    scale, part = typical(plain), _parts(groups, settings.folds)
     said = np.zeros((*features.shape[:2], targets.shape[1]), np.float32)
     for fold in range(settings.folds):
         train, asked = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
         if not len(train) or not len(asked):
             continue
-        kernel = np.exp(-settings.gamma * squared_distances(plain[train], plain[train]) / scale)
-        kernel[np.diag_indices_from(kernel)] += settings.ridge
         mean = targets[train].mean(0)
-        weights = np.linalg.solve(kernel, targets[train] - mean)
+        machine = KernelMachine.fit(plain[train], targets[train] - mean, settings.gamma, settings.ridge, scale)
         for drawing in range(features.shape[1]):
-            seen = np.ascontiguousarray(features[asked, drawing], np.float32)
-            near = np.exp(-settings.gamma * squared_distances(seen, plain[train]) / scale)
-            said[asked, drawing] = near @ weights + mean
+            said[asked, drawing] = machine(np.ascontiguousarray(features[asked, drawing], np.float32)) + mean
     return normalised(said.reshape(-1, targets.shape[1])).reshape(said.shape)
 
 

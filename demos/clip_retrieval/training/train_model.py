@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,18 +13,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
+from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.descriptors import normalised as normalised_rows
 from demos.clip_retrieval.emoji.families import families
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.build import begin_projection, build, normalised, quiet_and_offline, unlock_text_layers
 from demos.clip_retrieval.model.encoder import EncoderSpec
+from demos.clip_retrieval.model.minilm import MiniLM
 from demos.clip_retrieval.model.shape import CONTEXT, Shape
-from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.model.weights import assembled, save_tower
+from demos.clip_retrieval.training.distil import Told, composites, distilled, lessons
 from demos.clip_retrieval.training.draws import Drawings
-from demos.clip_retrieval.training.fit import History, Pairs, fit
+from demos.clip_retrieval.training.fit import History, Pairs, fit, plain
 from demos.clip_retrieval.training.teacher import out_of_fold
 from demos.clip_retrieval.training.text_bank import TextBank, text_bank
 from shared.seed import generator
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from demos.clip_retrieval.config import ClipConfig
 
 Map = Callable[[str, Callable[[Any], Any], Iterable[Any]], list[Any]]
+Track = Callable[[str, Iterable[int]], Iterable[int]]
 KINDS = ("name", "tags", "subgroup")
 CHUNK = 64  # records whose variants are drawn in one task
 TEXTS = 64  # pooled at a time
@@ -64,7 +65,7 @@ def train_model(
     part: str | int,
     facts: dict[str, str] | None = None,
     validation: NDArray[np.int64] | None = None,
-    track: Callable[[str, Iterable[int]], Iterable[int]] | None = None,
+    track: Track = plain,
     spread: Map = in_turn,
 ) -> Trained:
     """Train on the records `train` and write the tower to `file`.
@@ -78,17 +79,48 @@ def train_model(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model: Any = build(shape, minilm_folder())
-    tokenize = tokenizer()
-    bank = text_bank(records(), KINDS, lambda texts: _kept(texts, lambda: pooled(model, texts, tokenize)))
+    bank = text_bank(records(), KINDS, MiniLM())
     begin_projection(model, np.concatenate([bank.of(kind)[train] for kind in ("name", "tags")]))
     model.text.proj.requires_grad_(config.train.projection)
     unlock_text_layers(model, config.train.text_layers)
-    tokens = tokenize(bank.texts) if config.train.text_layers else None
+    tokens = tokenizer()(bank.texts) if config.train.text_layers else None
     pairs = Pairs(records(), pixels, train, bank, _drawings(config, model, bank, train, seed, spread), tokens)
     watch = None if validation is None else _reciprocal_rank(shape, pixels, bank, validation)
     history = fit(model, shape, pairs, config, seed=seed, watch=watch, track=track)
+    if config.distil.epochs and pairs.drawings is not None:
+        model, shape = _second(model, shape, pairs, config, seed, history, watch, track, spread)
     save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file)
     return Trained(file, history)
+
+
+def _second(
+    model: Any,
+    shape: Shape,
+    pairs: Pairs,
+    config: ClipConfig,
+    seed: int,
+    history: History,
+    watch: Callable[[Any], float] | None,
+    track: Track,
+    spread: Map,
+) -> tuple[Any, Shape]:
+    """The second stage (`distil`), whose losses follow those of the first in `history`."""
+    drawings = pairs.drawings
+    assert drawings is not None
+    toned = np.setdiff1d(pairs.train, drawings.rows)
+    learned = lessons(
+        model,
+        shape,
+        drawings,
+        _both(model, pairs.bank, drawings.rows),
+        composites(drawings.rows, config, seed, spread),
+        Told(np.asarray(pairs.pictures[toned]), _both(model, pairs.bank, toned)),
+        config.distil,
+    )
+    model, shape, then = distilled(model, shape, learned, config, seed=seed, watch=watch, track=track)
+    history.losses += then.losses
+    history.watched += [(config.train.epochs + epoch, number) for epoch, number in then.watched]
+    return model, shape
 
 
 def _drawings(
@@ -97,7 +129,7 @@ def _drawings(
     """The neutral pictures that are trained on, their variants, and what the teacher says of them."""
     from demos.clip_retrieval.emoji.variants import drawings_of
 
-    taught = config.teacher.weight > 0
+    taught = config.teacher.weight > 0 or config.distil.epochs > 0
     if not taught and not (config.vector.count and config.vector.share):
         return None
     rows = np.array([row for row in train.tolist() if records()[row].skin_tone == 0])
@@ -108,40 +140,19 @@ def _drawings(
     if not taught:
         return Drawings(rows, pixels)
     features = np.concatenate([described for _, described in found])
-    with torch.inference_mode():
-        both = [_projected(model, bank.of(kind)[rows]) for kind in ("name", "tags")]
-    said = out_of_fold(features, normalised_rows(both[0] + both[1]), families()[rows], config.teacher)
-    return Drawings(rows, pixels, said)
+    if not config.teacher.weight:
+        return Drawings(rows, pixels, None, features)
+    said = out_of_fold(features, _both(model, bank, rows), families()[rows], config.teacher)
+    return Drawings(rows, pixels, said, features)
 
 
-def _projected(model: Any, pooled_texts: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, d) normalised texts in the joint space, from (n, w) pooled ones."""
-    unit = torch.from_numpy(normalised_rows(pooled_texts))
-    return np.asarray(torch.nn.functional.normalize(model.text.proj(unit), dim=1).numpy())
-
-
-def pooled(model: Any, texts: list[str], tokenize: Callable[[list[str]], torch.Tensor]) -> NDArray[np.float32]:
-    """(n, w) outputs of the text tower before its projection."""
-    found = []
-    with torch.inference_mode():
-        model.text.eval()
-        for at in range(0, len(texts), TEXTS):
-            tokens = trimmed(tokenize(texts[at : at + TEXTS]), model)
-            mask = (tokens != 0).long()
-            hidden = model.text.transformer(input_ids=tokens, attention_mask=mask)
-            found.append(model.text.pooler(hidden, mask).float().numpy())
-    return np.concatenate(found)
-
-
-def _kept(texts: list[str], compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """What the published text tower says of these texts, kept between runs: reading all takes half a minute."""
-    _, weights = manifest().member("model.safetensors")
-    name = hashlib.sha256("\n".join([weights.sha256, *texts]).encode()).hexdigest()[:16]
-    file = work_folder() / f"captions-{name}.npy"
-    if not file.is_file():
-        with written_whole(file) as temporary:
-            np.save(temporary, compute())
-    return np.asarray(np.load(file))
+@torch.inference_mode()
+def _both(model: Any, bank: TextBank, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(n, d) normalised sum of name and tags of some records in the joint space."""
+    device = next(model.parameters()).device
+    both = [torch.from_numpy(normalised_rows(bank.of(kind)[rows])).to(device) for kind in ("name", "tags")]
+    name, tags = (torch.nn.functional.normalize(model.text.proj(texts), dim=1) for texts in both)
+    return normalised_rows((name + tags).cpu().numpy())
 
 
 def tokenizer() -> Callable[[list[str]], torch.Tensor]:

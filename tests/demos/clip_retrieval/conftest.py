@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.config import ClipConfig, ModelSection, TrainSection, VectorSection
+from demos.clip_retrieval.config import (
+    ClipConfig,
+    CompositeSection,
+    DistilSection,
+    ModelSection,
+    TrainSection,
+    VectorSection,
+)
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +23,8 @@ def tiny_config() -> ClipConfig:
         model=ModelSection(name="train", image_tower="test_resnet", size=32),
         train=TrainSection(epochs=2, batch=16),
         vector=VectorSection(count=2),
+        composite=CompositeSection(count=120),
+        distil=DistilSection(epochs=1, batch=16),
     )
 
 
