@@ -167,7 +167,7 @@ class TeacherSection(Section):
 class DistilSection(Section):
     """The second stage: a kernel machine on what the tower sees, and on HOG and colours, is what the tower becomes."""
 
-    epochs: int = Field(4, ge=0, le=1000, description="passes over all pictures; 0 = no second stage, 0 to 1000")
+    epochs: int = Field(3, ge=0, le=1000, description="passes over all pictures; 0 = no second stage, 0 to 1000")
     head_epochs: int = Field(4, ge=1, le=1000, description="passes of the new head alone before, 1 to 1000")
     batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the whole tower's, above 0 to 1")

@@ -52,8 +52,14 @@ def config(tiny_config: ClipConfig) -> ClipConfig:
 
 
 @pytest.fixture(scope="module")
-def task(config: ClipConfig, tiny_train: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Task:
-    return make_task(config, tiny_train[:48], tmp_path_factory.mktemp("pictures"))
+def rows(tiny_train: np.ndarray) -> np.ndarray:
+    """48 records. Their names are ASCII: typographic marks are not read alike by MiniLM's and open_clip's tokenizer."""
+    return tiny_train[[records()[row].name.isascii() for row in tiny_train]][:48]
+
+
+@pytest.fixture(scope="module")
+def task(config: ClipConfig, rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return make_task(config, rows, tmp_path_factory.mktemp("pictures"))
 
 
 @pytest.fixture
@@ -69,6 +75,12 @@ def losses(variant: Variant, task: Task, config: ClipConfig, steps: int = 2, see
     found = loop.steps(steps)
     loop.close()
     return found
+
+
+def check_same(found: list[float], expected: list[float]) -> None:
+    """Equal at the first step; rounding differs, and AdamW makes something of it in the second."""
+    assert found[0] == pytest.approx(expected[0], abs=1e-3)
+    assert found == pytest.approx(expected, abs=0.01)
 
 
 def plain(name: str) -> str:
@@ -117,10 +129,9 @@ def test_each_row_adds_one_means_and_bfloat16_only_where_hardware_has_it(
         assert word.replace("_", " ") in row.name
 
 
-def test_the_task_is_the_training_part_in_all_its_forms(task: Task, config: ClipConfig, tiny_train: np.ndarray) -> None:
+def test_the_task_is_the_training_part_in_all_its_forms(task: Task, config: ClipConfig, rows: np.ndarray) -> None:
     from PIL import Image
 
-    rows = tiny_train[:48]
     np.testing.assert_array_equal(task.pixels.numpy(), np.asarray(pictures(config.model.size)[rows]))
     for file, picture in zip(task.files, task.pixels.numpy(), strict=True):
         with Image.open(file) as image:
@@ -130,11 +141,7 @@ def test_the_task_is_the_training_part_in_all_its_forms(task: Task, config: Clip
     vocabulary = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
     for name, ids in zip(names, task.tokens.tolist(), strict=True):
         assert re.findall(r"[a-z0-9]+", vocabulary.decode(ids)) == re.findall(r"[a-z0-9]+", plain(name))
-    # MiniLM itself reads typographic marks as they are, open_clip's tokenizer replaces them.
-    ascii_only = [place for place, name in enumerate(names) if name.isascii()]
-    assert len(ascii_only) > 40
-    read = MiniLM()([names[place] for place in ascii_only])
-    np.testing.assert_allclose(normalised(task.texts.numpy())[ascii_only], read, atol=1e-5)
+    np.testing.assert_allclose(normalised(task.texts.numpy()), MiniLM()(names), atol=1e-5)
 
 
 def test_pictures_from_files_and_from_memory_give_the_same_loss(
@@ -143,8 +150,8 @@ def test_pictures_from_files_and_from_memory_give_the_same_loss(
     # The crop takes random numbers too, so that the text tower would drop out other ones.
     monkeypatch.setattr(bench_train, "build", quiet(build))
     files, memory = (losses(replace(PLAIN, in_memory=memory), task, config) for memory in (False, True))
-    assert memory == pytest.approx(files, abs=1e-4)
-    assert losses(PLAIN, task, config, seed=1)[0] != pytest.approx(files[0], abs=1e-4)
+    check_same(memory, files)
+    assert losses(PLAIN, task, config, seed=1)[0] != pytest.approx(files[0], abs=0.01)
 
 
 def test_trimmed_texts_and_memory_formats_change_nothing_but_time(
@@ -153,7 +160,7 @@ def test_trimmed_texts_and_memory_formats_change_nothing_but_time(
     base = replace(PLAIN, in_memory=True, cached_text=True)
     expected = losses(base, task, config)
     for other in (replace(base, trimmed=True), replace(base, channels_last=True)):
-        assert losses(other, task, config) == pytest.approx(expected, abs=1e-3)
+        check_same(losses(other, task, config), expected)
     half = losses(replace(base, bfloat16=True), task, config)[0]
     assert half == pytest.approx(expected[0], abs=0.1)
     assert half != expected[0], "bfloat16 rounds"
@@ -166,7 +173,7 @@ def test_the_cached_text_is_what_the_locked_tower_gives(
     base = replace(PLAIN, in_memory=True)
     whole = losses(base, task, config)
     for other in (replace(base, trimmed=True), replace(base, trimmed=True, cached_text=True)):
-        assert losses(other, task, config) == pytest.approx(whole, abs=1e-3)
+        check_same(losses(other, task, config), whole)
 
 
 @pytest.mark.xfail(
@@ -263,11 +270,11 @@ def test_operations_are_three_times_those_of_a_forward_pass() -> None:
 
 
 @pytest.fixture
-def little(monkeypatch: pytest.MonkeyPatch, tiny_train: np.ndarray) -> None:
+def little(monkeypatch: pytest.MonkeyPatch, rows: np.ndarray) -> None:
     """The bench on 48 pictures, and a small product for the peak."""
 
     def split(seed: int) -> Any:
-        return SimpleNamespace(train=lambda fold, neutral_only: tiny_train[:48])
+        return SimpleNamespace(train=lambda fold, neutral_only: rows)
 
     peak = bench_train.gemm_peak
     monkeypatch.setattr(bench_train, "group_split", split)
@@ -302,11 +309,12 @@ def check(headlines: list[Any], metrics: list[Any], tables: list[Any], *, config
     assert f"{config.bench.loss_steps} steps" in equal.caption
 
 
+@pytest.mark.parametrize("native", [False, True])
 def test_the_report_is_made_of_what_was_measured(
-    little: None, config: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    native: bool, little: None, config: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rates and losses that are known: everything that is shown follows from them."""
-    monkeypatch.setattr(bench_train, "precision", lambda device: "no")
+    """Rates and losses that are known: everything that is shown follows from them. native: bfloat16 in hardware."""
+    monkeypatch.setattr(bench_train, "precision", lambda device: "bf16" if native else "no")
     monkeypatch.setattr(bench_train, "gemm_peak", lambda dtype: 1e9 if dtype == torch.float32 else 1e12)
     monkeypatch.setattr(bench_train, "flops_a_pair", lambda loop: 1e6)
     monkeypatch.setattr(Loop, "__init__", lambda self, variant, *_: setattr(self, "variant", variant))
@@ -321,13 +329,16 @@ def test_the_report_is_made_of_what_was_measured(
 
     monkeypatch.setattr(bench_train, "pairs_a_second", rates)
     (first,), (share,), (rungs, equal) = measure_training(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
-    assert [row[1] for row in rungs.rows] == [100.0, 110.0, 120.0, 130.0, 140.0]
-    assert [row[2] for row in rungs.rows] == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4])
-    # A million operations a pair, at a peak of a thousand millions a second.
-    assert [row[4] for row in rungs.rows] == pytest.approx([10.0, 11.0, 12.0, 13.0, 14.0])
-    assert (first.value, first.peer_value) == (140.0, 100.0)
-    assert share.value == pytest.approx(14.0)
-    ratios = np.array([130 / 90, 1.4, 150 / 110])
+    last = 50.0 if native else 40.0
+    expected = [100.0, 110.0, 120.0, 130.0, 140.0, *([150.0] if native else [])]
+    assert [row[1] for row in rungs.rows] == expected
+    assert [row[2] for row in rungs.rows] == pytest.approx([rate / 100 for rate in expected])
+    # A million operations a pair, at a peak of a thousand millions a second, or a thousand times that in bfloat16.
+    used = [10.0, 11.0, 12.0, 13.0, 14.0, *([0.015] if native else [])]
+    assert [row[4] for row in rungs.rows] == pytest.approx(used)
+    assert (first.value, first.peer_value) == (100.0 + last, 100.0)
+    assert share.value == pytest.approx(used[-1])
+    ratios = np.array([(90 + last) / 90, (100 + last) / 100, (110 + last) / 110])
     low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
     assert f"ratio {middle:.2f} (quartiles {low:.2f} to {high:.2f})" in first.note
     assert "1 loader worker(s)" in rungs.caption

@@ -7,13 +7,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 
-from demos.clip_retrieval import demo
+from demos.clip_retrieval import demo, evaluate
 from demos.clip_retrieval.config import ClipConfig, EvaluationSection, ModelSection, SplitSection
 from demos.clip_retrieval.data import ATTRIBUTION
 from demos.clip_retrieval.emoji.openmoji import icon_of, records
@@ -27,7 +28,7 @@ from demos.clip_retrieval.sheet import contact_sheet
 from shared.config import load
 from shared.execute import Options, execute
 from shared.progress import Progress
-from shared.result import Figure, Headline, Metric, Result
+from shared.result import Figure, Headline, Metric, Result, Table
 from shared.run import RunFolder
 from shared.seed import generator
 from shared.style import matplotlib_style
@@ -106,6 +107,7 @@ def evaluated(config: ClipConfig, encoder: Knowing, folder: Path, *, peers: bool
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch, mpl.rc_context({**matplotlib_style(), "backend": "agg"}):
         patch.setattr(EncoderSpec, "load", lambda self: encoder)
+        patch.setattr(evaluate, "composition_table", lambda *_: Table(title="Combinations", columns=[], rows=[]))
         # Where the points of the map lie is of no interest here.
         patch.setattr(figures, "reduced", lambda vectors, seed: vectors[:, :2].astype(float))
         if peers:
@@ -254,6 +256,25 @@ def test_settings_and_sources_of_the_peers_are_told(several: Result) -> None:
     assert "no bound" in notes
     assert any(use.name.endswith("efficientnet-lite0.pth") for use in several.data)
     assert len([use for use in several.weights if "fold" in use.name]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "compositional", "shown"),
+    [("train", True, True), ("train", False, False), ("local-dir:there", True, False)],
+)
+def test_combinations_are_asked_of_a_model_that_is_trained_in_the_run(
+    name: str,
+    compositional: bool,
+    shown: bool,
+    known: Callable[[float], Knowing],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained = SimpleNamespace(spec=lambda: EncoderSpec("local-dir:there"), history=None)
+    monkeypatch.setattr("demos.clip_retrieval.training.train_model.train_model", lambda *_, **__: trained)
+    split = SplitSection(folds=[0], compositional=compositional)
+    result = evaluated(config([], model=ModelSection(name=name), split=split), known(0.4), tmp_path)
+    assert ("Combinations" in {table.title for table in result.tables}) == shown
 
 
 @pytest.mark.xfail(reason="the figures take the split of seed 0 whatever split.seed is", strict=True)
