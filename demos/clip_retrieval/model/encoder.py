@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from demos.clip_retrieval.model.shape import CONFIG, CONTEXT, ONNX_IMAGE, ONNX_TEXT
+from demos.clip_retrieval.model.words import cleaned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,7 +140,8 @@ class OnnxEncoder:
         """As `Encoder.texts`; words beyond the context are dropped."""
         found = []
         for at in range(0, len(texts), BATCH):
-            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(texts[at : at + BATCH])]
+            batch = [cleaned(text) for text in texts[at : at + BATCH]]
+            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(batch)]
             found.append(self._text.run(None, {"tokens": np.array(tokens, dtype=np.int64)})[0])
         return np.concatenate(found) if found else np.empty((0, self.dimension), np.float32)
 

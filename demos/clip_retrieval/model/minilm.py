@@ -14,6 +14,7 @@ import numpy as np
 
 from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
 from demos.clip_retrieval.model.shape import CONTEXT
+from demos.clip_retrieval.model.words import cleaned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class MiniLM:
 
     def __init__(self) -> None:
         self._loaded: tuple[Any, Any] | None = None
-        self._file = work_folder() / f"minilm-{manifest().member('model.safetensors')[1].sha256[:8]}.npz"
+        self._file = work_folder() / f"minilm-cleaned-{manifest().member('model.safetensors')[1].sha256[:8]}.npz"
         self._known: dict[str, NDArray[np.float32]] = _read(self._file)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -41,7 +42,7 @@ class MiniLM:
         new = sorted(set(texts) - set(self._known), key=lambda text: (len(text), text))
         for at in range(0, len(new), BATCH):
             batch = new[at : at + BATCH]
-            self._known |= dict(zip(batch, self._encode(batch), strict=True))
+            self._known |= dict(zip(batch, self._encode([cleaned(text) for text in batch]), strict=True))
         if len(new) >= WORTH_KEEPING:
             self._keep()
         return np.array([self._known[text] for text in texts], np.float32).reshape(-1, DIMENSION)
