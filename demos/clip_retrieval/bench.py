@@ -41,13 +41,13 @@ def measure(config: ClipConfig, run: Run) -> Result:
         from demos.clip_retrieval.index.bench_search import enlarged, measure_search
 
         ours, asked, described = _vectors(config)
-        for rows in (config.bench.rows, len(ours)):
-            what = described if rows > len(ours) else "vectors of the embedded pictures"
+        for rows in dict.fromkeys((config.bench.rows, len(ours))):
+            what = described if rows > len(ours) else f"{rows:,} vectors of the embedded pictures"
             part = measure_search(
                 enlarged(ours, rows, config.seed), asked, run, config.bench.threads, config.bench.repeats, what
             )
-            headlines += part.headlines if rows > len(ours) else []
-            metrics += part.metrics if rows > len(ours) else []
+            headlines += part.headlines if rows == config.bench.rows else []
+            metrics += part.metrics if rows == config.bench.rows else []
             tables += part.tables
             notes += [note for note in part.notes if note not in notes]
         if config.bench.approximate_rows:

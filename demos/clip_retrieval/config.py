@@ -25,6 +25,7 @@ class DataSection(Section):
         description="your captioned pictures: a folder, a Hugging Face imagefolder or webdataset tars, as --corpus of "
         "`trendlab search` takes; null = the embedded OpenMoji",
     )
+    follow_links: bool = Field(False, description="whether what links out of data.corpus lead to is read too")
     classes: str | None = Field(
         None,
         description="fact of your pictures that is their class, for zero-shot: `folder`, or a name in their metadata; "

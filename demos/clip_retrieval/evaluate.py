@@ -16,7 +16,7 @@ from demos.clip_retrieval.judging.combinations import composition_table
 from demos.clip_retrieval.judging.judge import Judged, Model, judge, models
 from demos.clip_retrieval.judging.peers import LABELS
 from demos.clip_retrieval.judging.retrieval import Ranked
-from demos.clip_retrieval.judging.sheets import query_sheet, test_sheet
+from demos.clip_retrieval.judging.sheets import names_sheet, query_sheet
 from demos.clip_retrieval.judging.zeroshot import ZeroShot
 from shared.result import DataUse, Result, Table
 
@@ -34,13 +34,15 @@ def evaluate(config: ClipConfig, run: Run) -> Result:
     judged = judge(found, config, run)
     numbers = tables.all_estimates(judged, config.evaluation.bootstrap)
     shown = _tables(judged, numbers, [model.fold for model in found], config)
+    if histories := {model.fold: model.history for model in found if model.history is not None}:
+        shown.append(tables.training_table(histories))
     if config.split.compositional and config.model.name == "train":
         shown.append(composition_table(config, run))
     return Result(
         headlines=tables.headlines(judged, numbers),
         metrics=tables.metrics(numbers),
         tables=shown,
-        figures=_figures(found, judged, run),
+        figures=_figures(found, judged, config, run),
         data=used("openmoji.whl", *(["efficientnet-lite0.pth"] if _uses_judge(config) else [])),
         weights=[*used("model.safetensors"), *_weights(config, found)],
         notes=_notes(config, judged),
@@ -72,7 +74,7 @@ def _tables(judged: Sequence[Judged], numbers: tables.Found, folds: Sequence[int
     ]
 
 
-def _figures(found: Sequence[Model], judged: Sequence[Judged], run: Run) -> list[Figure]:
+def _figures(found: Sequence[Model], judged: Sequence[Judged], config: ClipConfig, run: Run) -> list[Figure]:
     pooled = {method.key: Ranked.pooled([fold.text_to_image for fold in method.folds]) for method in judged}
     larger = [fold.larger for fold in judged[0].folds if fold.larger is not None]
     whole = Ranked.pooled(larger)
@@ -85,11 +87,11 @@ def _figures(found: Sequence[Model], judged: Sequence[Judged], run: Run) -> list
         )
         for method in judged
     ]
-    first, gallery = found[0], group_split().gallery(found[0].fold)
+    first, gallery = found[0], group_split(config.split.seed).gallery(found[0].fold)
     emojis = [records()[row] for row in gallery]
     return [
         query_sheet(first, run),
-        test_sheet(first, judged[0].folds[0].text_to_image, run),
+        names_sheet(first, judged[0].folds[0].text_to_image, run, config.split.seed),
         figures.recall_curves(curves, run),
         figures.embedding_map(
             first.of(gallery), [emoji.group for emoji in emojis], np.asarray(pictures(64)[gallery]), run

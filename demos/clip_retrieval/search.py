@@ -150,6 +150,7 @@ def open_collection(
     model: str = "shipped",
     device: str = "auto",
     refresh: bool = False,
+    follow_links: bool = False,
     engine: Engine = "processes",
     workers: int | None = None,
     max_megapixels: float = 50.0,
@@ -158,8 +159,9 @@ def open_collection(
     """The collection of a corpus, embedded first when it never was.
 
     corpus: None for the embedded pictures; a folder, webdataset tars or a pattern of tars. model: see
-    `EncoderSpec`. refresh: look again for what is new, changed or gone; only that is embedded. engine, workers: of the
-    fan-out. Raises UserError in one line when the corpus or the model cannot be had.
+    `EncoderSpec`. refresh: look again for what is new, changed or gone; only that is embedded. follow_links: read what
+    links out of the folder lead to. engine, workers: of the fan-out. Raises UserError in one line when the corpus or
+    the model cannot be had.
     """
     spec = EncoderSpec(model, device)
     progress = progress or Progress(quiet=True)
@@ -173,6 +175,7 @@ def open_collection(
             root,
             spec,
             max_megapixels=max_megapixels,
+            follow_links=follow_links,
             engine=engine,
             workers=workers,
             progress=progress,

@@ -15,6 +15,7 @@ Corpus = Annotated[
     typer.Option("--corpus", help="Your pictures: a folder, webdataset tars. [default: the embedded OpenMoji]"),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look again for pictures that are new, changed or gone.")]
+Links = Annotated[bool, typer.Option("--follow-links", help="Read what links in the folder lead to.")]
 Where = Annotated[str | None, typer.Option("--where", help="""Only those, in SQL: "subgroup = 'food fruit'".""")]
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:ARCHITECTURE/TAG.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
@@ -31,6 +32,7 @@ def search(
     corpus: Corpus = None,
     where: Where = None,
     refresh: Refresh = False,
+    follow_links: Links = False,
     model: Model = "shipped",
     device: Device = "auto",
     engine: Engine = "processes",
@@ -45,4 +47,4 @@ def search(
     """
     from demos.clip_retrieval.answer import answer
 
-    answer(words, image, k, corpus, where, refresh, model, device, engine, workers, sheet, quiet)
+    answer(words, image, k, corpus, where, refresh, follow_links, model, device, engine, workers, sheet, quiet)

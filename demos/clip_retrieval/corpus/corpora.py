@@ -107,6 +107,7 @@ def embed_corpus(
     spec: EncoderSpec,
     *,
     max_megapixels: float = 50.0,
+    follow_links: bool = False,
     engine: Engine = "processes",
     workers: int | None = None,
     progress: Progress | None = None,
@@ -123,6 +124,7 @@ def embed_corpus(
     corpus = read_corpus(
         root,
         max_megapixels=max_megapixels,
+        follow_links=follow_links,
         mapper=lambda label, function, items: fan_out(
             function, items, label=label, engine="processes" if engine == "ray" else engine, progress=progress
         ),

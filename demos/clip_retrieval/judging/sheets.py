@@ -57,12 +57,12 @@ def query_sheet(model: Model, run: Run) -> Figure:
     )
 
 
-def test_sheet(model: Model, ranked: Ranked, run: Run) -> Figure:
-    """Names of the test fold: some at random, and those whose picture was found last."""
-    gallery = group_split().gallery(model.fold)
+def names_sheet(model: Model, ranked: Ranked, run: Run, seed: int = 0) -> Figure:
+    """Names of the test fold: some at random, and those whose picture was found last. seed: of the split."""
+    gallery = group_split(seed).gallery(model.fold)
     images = model.of(gallery)
     chosen = generator(0, "test sheet").choice(len(gallery), GOOD, replace=False).tolist()
-    chosen += np.argsort(-ranked.ranks, kind="stable")[:BAD].tolist()
+    chosen += [row for row in np.argsort(-ranked.ranks, kind="stable").tolist() if row not in chosen][:BAD]
     words = model.encoder.texts([records()[gallery[row]].name for row in chosen])
     rows = []
     for row, score in zip(chosen, words @ images.T, strict=True):
@@ -75,9 +75,9 @@ def test_sheet(model: Model, ranked: Ranked, run: Run) -> Figure:
         run,
         "test",
         title="Names of pictures never seen",
-        caption=f"{GOOD} names at random and the {BAD} that failed worst, fold {model.fold}, {len(gallery)} pictures "
-        f"searched. {ATTRIBUTION}",
-        alt="Contact sheet: a row of pictures for each of eight names, the last five without a hit.",
+        caption=f"{GOOD} names at random and the {BAD} whose pictures came last, fold {model.fold}, {len(gallery)} "
+        f"pictures searched. {ATTRIBUTION}",
+        alt=f"Contact sheet: a row of pictures for each of {len(chosen)} names, the worst {BAD} last.",
     )
 
 

@@ -17,6 +17,8 @@ from shared.result import Column, Headline, Metric, Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from demos.clip_retrieval.training.fit import History
+
 RETRIEVAL = ("R@1", "R@5", "R@10", "MRR", "median rank", "image to text R@1", "image to text R@10")
 KIND = ("P@5", "R-precision", "mAP@R", "12 groups", "11 groups")
 ABSOLUTE = "median rank"  # all others are shares
@@ -94,10 +96,19 @@ def folds_table(judged: Sequence[Judged], numbers: Sequence[int]) -> Table:
     for method in judged:
         hits = [float(100 * fold.text_to_image.hits(k).mean()) for fold in method.folds for k in (1, 10)]
         rows.append([method.label, *hits])
-    return Table(title="Fold by fold", columns=columns, rows=rows, caption="400 names and pictures in each fold.")
+    return Table(
+        title="Fold by fold",
+        columns=columns,
+        rows=rows,
+        caption=f"{_gallery(judged[0])} names and pictures in each fold.",
+    )
 
 
 RECALLS = ("R@1", "R@10")
+
+
+def _gallery(method: Judged) -> int:
+    return method.folds[0].text_to_image.gallery
 
 
 def groups_table(ours: Judged) -> Table:
@@ -126,7 +137,26 @@ def groups_table(ours: Judged) -> Table:
             Column(name="zero-shot precision", unit="%", direction="higher", digits=0),
         ],
         rows=rows,
-        caption="R@k among all 400 pictures of the fold, by the group of the query.",
+        caption=f"R@k among all {_gallery(ours)} pictures of the fold, by the group of the query.",
+    )
+
+
+def training_table(histories: dict[int, History]) -> Table:
+    """What was followed while training, on the validation families. histories: of each fold, with the same epochs."""
+    columns = [Column(name="epoch", digits=0)]
+    for fold in histories:
+        name = f"fold {fold}: MRR of the validation names"
+        columns.append(Column(name=name, unit="%", direction="higher", digits=1))
+    epochs = [epoch for epoch, _ in next(iter(histories.values())).watched]
+    rows: list[list[str | float | None]] = [
+        [epoch, *(100 * history.watched[row][1] for history in histories.values())] for row, epoch in enumerate(epochs)
+    ]
+    return Table(
+        title="While training",
+        columns=columns,
+        rows=rows,
+        caption="Names of the validation families among their pictures; no model was chosen by it within a run. The "
+        "second stage, the last epochs, learns from the kernel machine.",
     )
 
 
@@ -138,7 +168,7 @@ def best_peer(judged: Sequence[Judged], found: Found, name: str) -> Judged | Non
 
 def headlines(judged: Sequence[Judged], found: Found) -> list[Headline]:
     """The four numbers of the card, each beside its strongest peer."""
-    gallery = judged[0].folds[0].text_to_image.gallery
+    gallery = _gallery(judged[0])
     lines = []
     for name, title in (
         ("R@1", "Text to image, R@1"),
@@ -192,9 +222,12 @@ def targets_table(found: Found, judged: Sequence[Judged]) -> Table:
         reached = f"{100 * estimate.value:.1f} % ({low:.1f} to {high:.1f})"
         beaten = "" if rival is None else f"{rival.label}: {100 * found[rival.key][name].value:.1f} %"
         rows.append([f"{name} at least {asked:g} %", reached, "yes" if 100 * estimate.value >= asked else "NO", beaten])
+    told = found.get(REFERENCE)
+    beyond = "" if told is None else f" The reference, told the published words, has {100 * told['P@5'].value:.1f} %."
     return Table(
         title="Targets, met or missed",
         columns=[Column(name="asked"), Column(name="reached"), Column(name="met"), Column(name="strongest peer")],
         rows=rows,
-        caption="R@k: names to 400 pictures. 12 groups: balanced accuracy. P@5: same subgroup among the first five.",
+        caption=f"R@k: names to {_gallery(judged[0])} pictures. 12 groups: balanced accuracy. P@5: same subgroup among "
+        f"the first five.{beyond}",
     )

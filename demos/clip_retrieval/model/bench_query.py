@@ -39,10 +39,18 @@ def measure_query(run: Run, repeats: int, tower: Path = SHIPPED) -> tuple[list[H
     """Time 64 different queries one at a time over the embedded pictures, one thread for everyone."""
     import torch
 
+    run.say("query: text encoder and search")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _measure(run, repeats, tower)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _measure(run: Run, repeats: int, tower: Path) -> tuple[list[Headline], list[Metric], list[Table]]:
     from demos.clip_retrieval.model.torch_encoder import load_open_clip
 
-    run.say("query: text encoder and search")
-    torch.set_num_threads(1)
     folder = ready(assembled(tower))
     fast, eager = OnnxEncoder(folder, threads=1), load_open_clip(f"local-dir:{folder}", "cpu")
     asked = queries()

@@ -74,7 +74,7 @@ class OwnPictures:
         return hashlib.sha256("\n".join(sorted(facts)).encode("utf-8", "replace")).hexdigest()
 
 
-def load(corpus: str, spec: EncoderSpec, run: Run) -> OwnPictures:
+def load(corpus: str, spec: EncoderSpec, run: Run, follow_links: bool = False) -> OwnPictures:
     """Read the corpus, embed what is new or changed, and find out what is right for what.
 
     corpus: as `--corpus` of `trendlab search`. Raises UserError in one line where it does not exist, has no captions,
@@ -82,13 +82,18 @@ def load(corpus: str, spec: EncoderSpec, run: Run) -> OwnPictures:
     """
     root = str(Path(corpus).expanduser().absolute())
     # Copies are kept here and not in the index: the caption of a copy is a caption of the picture.
-    found = read_corpus(root, duplicates="keep", mapper=lambda label, work, items: run.map("captions", work, items))
+    found = read_corpus(
+        root,
+        duplicates="keep",
+        follow_links=follow_links,
+        mapper=lambda label, work, items: run.map("captions", work, items),
+    )
     firsts: dict[str, Item] = {}
     texts: dict[str, list[str]] = defaultdict(list)
     for item in found.items:
         texts[firsts.setdefault(item.sha256, item).key] += captions_of(item)
     _check(corpus, [texts[item.key] for item in firsts.values()])
-    encoded = _embed(root, spec, run)
+    encoded = _embed(root, spec, run, follow_links)
     vectors = _vectors(folder_of(root, spec.load().identity))
     there = [item for item in firsts.values() if item.key in vectors]
     items = tuple(item for item in there if texts[item.key])
@@ -208,12 +213,14 @@ def classes_of(items: Sequence[Item], fact: str) -> list[str | None]:
     return words
 
 
-def _embed(root: str, spec: EncoderSpec, run: Run) -> tuple[Problem, ...]:
+def _embed(root: str, spec: EncoderSpec, run: Run, follow_links: bool) -> tuple[Problem, ...]:
     # A run of the command line has a voice, an engine and workers; others embed quietly with the defaults.
     if isinstance(run, RunFolder):
-        done = embed_corpus(root, spec, engine=run.engine, workers=run.workers, progress=run.progress)
+        done = embed_corpus(
+            root, spec, follow_links=follow_links, engine=run.engine, workers=run.workers, progress=run.progress
+        )
     else:
-        done = embed_corpus(root, spec, progress=Progress(quiet=True))
+        done = embed_corpus(root, spec, follow_links=follow_links, progress=Progress(quiet=True))
     run.say(f"embedded {done.added + done.updated:,}, known from before {done.unchanged:,}")
     return done.problems
 

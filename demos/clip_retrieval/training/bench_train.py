@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from demos.clip_retrieval.config import ClipConfig
     from shared.demo import Run
 
-CROP = 0.9  # smallest share of a side that open_clip's default crop keeps
+CROP = 0.9  # smallest share of the area that open_clip's default crop keeps
 # The same freedom as that crop, as one affine map.
 LIKE_CROP = AugmentSection(rotation=0, zoom=0.05, shear=0, shift=0.03, contrast=0)
 
@@ -128,6 +128,7 @@ class Loop:
             model: Any = build(task.shape, minilm_folder())
         begin_projection(model, task.texts.numpy())
         model.train()
+        model.text.eval()  # locked: the dropout of a tower that learns would tell the rows that run it from the others
         self.model = model.to(memory_format=torch.channels_last) if variant.channels_last else model
         self.visual = torch.compile(model.visual) if variant.compiled else model.visual
         learned = [weight for weight in model.parameters() if weight.requires_grad]
@@ -190,7 +191,7 @@ class _Endless(torch.utils.data.Sampler[int]):
 
 
 def pairs_a_second(loops: dict[str, Loop], steps: int, rounds: int, batch: int) -> dict[str, np.ndarray]:
-    """(rounds,) pairs a second of each loop, in turns, after one step each to warm up."""
+    """(rounds,) pairs a second of each loop, in turns, after two steps each to warm up."""
     for loop in loops.values():
         loop.steps(2)
     found: dict[str, list[float]] = {name: [] for name in loops}

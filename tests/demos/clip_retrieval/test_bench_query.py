@@ -199,7 +199,6 @@ def test_onnx_and_torch_agree_on_the_shipped_model(run: RunFolder, monkeypatch: 
     assert list(rows(encoders)) == [FAST, EAGER, PADDED]
 
 
-@pytest.mark.xfail(reason="the search does not clean texts as open_clip's tokenizer does, in training too", strict=True)
 def test_onnx_and_torch_agree_on_names_with_typographic_marks() -> None:
     from demos.clip_retrieval.model.torch_encoder import load_open_clip
 
@@ -210,7 +209,6 @@ def test_onnx_and_torch_agree_on_names_with_typographic_marks() -> None:
     assert cosines.min() > 0.99999
 
 
-@pytest.mark.xfail(reason="one thread is left behind, and training is timed after it", strict=True)
 def test_threads_are_given_back(clock: Clock, run: RunFolder) -> None:
     import torch
 
@@ -313,7 +311,6 @@ def test_approximate_indexes_can_be_left_out(parts: Parts, run: RunFolder) -> No
     assert parts.approximate == []
 
 
-@pytest.mark.xfail(reason="with fewer vectors than pictures nothing but tables is reported", strict=True)
 def test_a_search_over_few_vectors_has_a_headline_too(parts: Parts, run: RunFolder) -> None:
     result = measured(run, parts=["search"], rows=2000, approximate_rows=0)
     assert len(parts.searched[0][0]) == 2000

@@ -176,9 +176,6 @@ def test_the_cached_text_is_what_the_locked_tower_gives(
         check_same(losses(other, task, config), whole)
 
 
-@pytest.mark.xfail(
-    reason="the locked tower drops out in the rows that run it, and not where texts are cached", strict=True
-)
 def test_all_rows_start_at_the_same_loss(still: None, task: Task, config: ClipConfig) -> None:
     rows = [row for row in ladder(0, compiled=False) if not row.bfloat16]
     first = [losses(row, task, config, steps=1)[0] for row in rows]

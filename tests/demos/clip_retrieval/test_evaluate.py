@@ -277,7 +277,6 @@ def test_combinations_are_asked_of_a_model_that_is_trained_in_the_run(
     assert ("Combinations" in {table.title for table in result.tables}) == shown
 
 
-@pytest.mark.xfail(reason="the figures take the split of seed 0 whatever split.seed is", strict=True)
 def test_figures_show_the_split_that_was_judged(known: Callable[[float], Knowing], tmp_path: Path) -> None:
     shown: list[Any] = []
     hubs: list[Any] = []

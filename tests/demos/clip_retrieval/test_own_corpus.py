@@ -20,8 +20,8 @@ from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.demo import DEMO
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.own import gallery
 from demos.clip_retrieval.model.encoder import EncoderSpec
+from demos.clip_retrieval.own import gallery
 from demos.clip_retrieval.own.figures import chosen
 from demos.clip_retrieval.own.gallery import answers, captions_of, classes_of, load
 from demos.clip_retrieval.own.scores import MOST, across, drawn, estimates, within

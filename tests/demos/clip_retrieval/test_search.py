@@ -163,3 +163,13 @@ print(sorted({{"torch", "open_clip", "transformers", "lancedb", "pandas"}} & set
 def test_every_verb_is_a_command_with_help() -> None:
     for name, function in registry.verbs().items():
         assert function.__doc__, name
+
+
+def test_links_out_of_a_folder_are_read_where_asked(work: Path, album: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(np.asarray(pictures(64)[3333])).save(other / "far.png")
+    (album / "far").symlink_to(other, target_is_directory=True)
+    assert len(open_collection(album)) == 6
+    assert len(open_collection(album, refresh=True, follow_links=True)) == 7
+    assert len(open_collection(album, refresh=True)) == 6
