@@ -27,7 +27,7 @@ COLOUR = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b")
 OUTLINE = {"#000", "#000000"}  # keeps its colour
 PALETTE = 28  # most used colours that a recoloured picture may take
 MIDDLE = 36  # of an OpenMoji canvas, 72 units a side
-TURNS = (0, 0, 90, 180, 270)  # degrees: half of those that turn at all stay upright
+TURNS = (0, 0, 90, 180, 270)  # degrees; two of five stay upright
 LEAST_INK = 4.0  # mean darkness of 255 below which a picture shows too little
 
 
@@ -65,7 +65,8 @@ def composites_of(
     seen = np.stack([rasterize(svg, SIDE) for svg in made])
     full = (255 - seen.astype(np.float32)).mean((1, 2, 3)) >= LEAST_INK
     pictures = seen if size == SIDE else np.stack([rasterize(svg, size) for svg in made])
-    return pictures[full], hog_features(seen[full]).astype(np.float16)
+    features = hog_features(seen[full]) if full.any() else np.zeros((0, 1))
+    return pictures[full], features.astype(np.float16)
 
 
 def _recoloured(text: str, colours: list[str], settings: CompositeSection, random: np.random.Generator) -> str:

@@ -46,7 +46,7 @@ def query_sheet(model: Model, run: Run) -> Figure:
     for query, score in zip(QUERIES, scores, strict=True):
         best = np.argsort(-score, kind="stable")[:SHOWN]
         rows.append(SheetRow(query, _answers(model.rows[best], score[best])))
-    return _figure(
+    return sheet_figure(
         rows,
         run,
         "queries",
@@ -70,7 +70,7 @@ def names_sheet(model: Model, ranked: Ranked, run: Run, seed: int = 0) -> Figure
         note = f"rank {ranked.ranks[row]} of {len(gallery)}"
         answers = _answers(gallery[best], score[best], right=int(gallery[row]))
         rows.append(SheetRow(records()[gallery[row]].name, answers, note))
-    return _figure(
+    return sheet_figure(
         rows,
         run,
         "test",
@@ -89,10 +89,13 @@ def _answers(rows: NDArray[np.int64], scores: NDArray[np.float32], right: int | 
     ]
 
 
-def _figure(rows: Sequence[SheetRow], run: Run, name: str, *, title: str, caption: str, alt: str) -> Figure:
+def sheet_figure(
+    rows: Sequence[SheetRow], run: Run, name: str, *, title: str, caption: str, alt: str, footer: str = ATTRIBUTION
+) -> Figure:
+    """A contact sheet as a figure of the report. footer: what has to stand under the pictures."""
     from matplotlib import pyplot
 
-    sheet = np.asarray(contact_sheet(rows, footer=ATTRIBUTION))
+    sheet = np.asarray(contact_sheet(rows, footer=footer))
     dots = 144
     drawing = pyplot.figure(figsize=(sheet.shape[1] / dots, sheet.shape[0] / dots))
     drawing.set_layout_engine("none")  # the sheet fills the figure

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib import pyplot
 
 from demos.clip_retrieval.judging.figures import KS, QUIET
+from demos.clip_retrieval.judging.sheets import sheet_figure
 from demos.clip_retrieval.own.gallery import OwnPictures
 from demos.clip_retrieval.own.scores import Direction, OwnScores
-from demos.clip_retrieval.sheet import THUMB, Answer, SheetRow, contact_sheet
+from demos.clip_retrieval.sheet import THUMB, Answer, SheetRow
 from shared.evaluation.intervals import bootstrap
 from shared.seed import generator
 from shared.style import COLOURS
@@ -56,21 +57,16 @@ def answer_sheet(own: OwnPictures, scores: OwnScores, seed: int, run: Run) -> Fi
             last = max(good, key=lambda row: float(cosines[row]))
             answers.append(_answer(own, last, float(cosines[last]), True, f"rank {rank:,}: "))
         rows.append(SheetRow(own.captions[caption], answers, f"rank {rank:,} of {way.ranked.gallery:,}"))
-    sheet = np.asarray(contact_sheet(rows))
-    dots = 144
-    drawing = pyplot.figure(figsize=(sheet.shape[1] / dots, sheet.shape[0] / dots))
-    drawing.set_layout_engine("none")  # the sheet fills the figure
-    axes = drawing.add_axes((0, 0, 1, 1))
-    axes.imshow(sheet, interpolation="none")
-    axes.set_axis_off()
-    return run.figure(
-        drawing,
+    return sheet_figure(
+        rows,
+        run,
         "answers",
         title="Captions and the pictures found for them",
         caption=f"The {BEST} answered best, up to {RANDOM} at random and the {WORST} answered worst, of "
         f"{len(way.asked):,}; the nearest {SHOWN} of {way.ranked.gallery:,} pictures, right ones framed. Where none of "
         "them is right, the nearest right one stands last. Below each picture: its first caption and the cosine.",
         alt="Contact sheet: a row of pictures for each of some captions.",
+        footer="",
     )
 
 

@@ -73,7 +73,10 @@ def composites(
     settings = config.composite
     make = partial(composites_of, rows=rows, size=config.model.size, settings=settings, drawn=config.vector, seed=seed)
     numbers = [tuple(range(at, min(at + CHUNK, settings.count))) for at in range(0, settings.count, CHUNK)]
-    found = spread("composites", make, numbers)
+    found = [part for part in spread("composites", make, numbers) if len(part[0])]
+    if not found:
+        size = config.model.size
+        return np.zeros((0, size, size, 3), np.uint8), np.zeros((0, 1), np.float16)
     return np.concatenate([pictures for pictures, _ in found]), np.concatenate([features for _, features in found])
 
 

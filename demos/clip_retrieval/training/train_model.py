@@ -37,7 +37,7 @@ Map = Callable[[str, Callable[[Any], Any], Iterable[Any]], list[Any]]
 Track = Callable[[str, Iterable[int]], Iterable[int]]
 KINDS = ("name", "tags", "subgroup")
 CHUNK = 64  # records whose variants are drawn in one task
-TEXTS = 64  # pooled at a time
+SEEN = 64  # validation pictures looked at at a time
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _reciprocal_rank(
     def watch(trained: Any) -> float:
         device = next(trained.parameters()).device
         inputs = normalised(pixels[judged], shape.mean, shape.std, device)
-        image = torch.cat([trained.encode_image(part, normalize=True).float() for part in inputs.split(TEXTS)])
+        image = torch.cat([trained.encode_image(part, normalize=True).float() for part in inputs.split(SEEN)])
         names = torch.from_numpy(bank.of("name")[judged]).to(device)
         text = torch.nn.functional.normalize(trained.text.proj(names), dim=1)
         scores = text @ image.T

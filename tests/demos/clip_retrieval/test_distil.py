@@ -10,12 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from demos.clip_retrieval.config import ClipConfig, DistilSection
+from demos.clip_retrieval.config import ClipConfig, CompositeSection, DistilSection
 from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.model.build import build
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.weights import shape_of
-from demos.clip_retrieval.training.distil import Lessons, Told, _begin_head, distilled, lessons, trunk_features
+from demos.clip_retrieval.training.distil import (
+    Lessons,
+    Told,
+    _begin_head,
+    composites,
+    distilled,
+    lessons,
+    trunk_features,
+)
 from demos.clip_retrieval.training.draws import Drawings
 from demos.clip_retrieval.training.fit import plain
 from demos.clip_retrieval.training.train_model import train_model
@@ -121,3 +129,10 @@ def test_a_model_of_two_stages_is_saved_with_its_head(
     trained = train_model(single, tiny_train, tmp_path / "single.safetensors", part="test")
     assert shape_of(trained.tower).head == "linear"
     assert len(trained.history.losses) == 2
+
+
+def test_no_composites_are_none_and_not_an_error() -> None:
+    config = ClipConfig(composite=CompositeSection(count=0))
+    shown, features = composites(np.arange(5), config, 0, lambda _, function, items: list(map(function, items)))
+    assert shown.shape == (0, 64, 64, 3)
+    assert len(features) == 0
