@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from demos.clip_retrieval.model.shape import TEXT_FILES, WEIGHTS, Shape, write_config
+from demos.clip_retrieval.model.whitening import whitening
 
 
 @contextlib.contextmanager
@@ -73,26 +74,17 @@ def unlock_text_layers(model: Any, layers: int) -> None:
             layer.requires_grad_(True)
 
 
-def begin_projection(model: Any, texts: NDArray[np.float32], power: float = 0.25, floor: float = 0.1) -> None:
-    """Start the text projection as a partial whitening of the texts' common space.
+def begin_projection(model: Any, texts: NDArray[np.float32], power: float = 0.25) -> None:
+    """Start the text projection as a partial whitening of the texts' common space (`model.whitening`).
 
-    texts: (n, w) pooled outputs of the text tower for training captions. The direction that all captions share is
-    projected out, since it tells none from another; then directions of variance v are scaled by v ** (-power / 2),
-    where `floor` times the mean variance is added first. Needs dimension == w; other dimensions keep their random map.
+    texts: (n, w) pooled outputs of the text tower for training captions. Needs dimension == w; other dimensions keep
+    their random map.
     """
     weight = model.text.proj.weight
     if weight.shape[0] != texts.shape[1]:
         return
-    unit = texts / np.linalg.norm(texts, axis=1, keepdims=True)
-    common = unit.mean(0) / np.linalg.norm(unit.mean(0))
-    centred = unit - np.outer(unit @ common, common)
-    variance, axes = np.linalg.eigh(np.cov(centred.T))
-    variance = np.maximum(variance, 0)
-    scales = (variance + floor * variance.mean()) ** (-power / 2)
-    outside = np.eye(len(common)) - np.outer(common, common)
-    matrix = (axes * scales) @ axes.T @ outside
     with torch.no_grad():
-        weight.copy_(torch.from_numpy(matrix / np.linalg.norm(matrix, 2)))
+        weight.copy_(torch.from_numpy(whitening(texts, power)))
 
 
 def export(model: torch.nn.Module, shape: Shape, text_folder: Path, folder: Path) -> Path:

@@ -93,7 +93,7 @@ def ready(folder: Path) -> Path:
 class OnnxEncoder:
     """A folder of `weights.assembled`, its towers exported, on ONNX Runtime.
 
-    folder: with open_clip_config.json, tokenizer.json, text.onnx and image.onnx; its name is the model's identity.
+    folder: with open_clip_config.json, tokenizer.json, text-int8.onnx and image.onnx; its name is the model's identity.
     """
 
     fit: Fit = "pad"

@@ -16,7 +16,7 @@ from shared.run import write_atomically
 # Files of the text tower that an exported folder repeats, so that it is complete in itself.
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-ONNX_TEXT, ONNX_IMAGE = "text.onnx", "image.onnx"
+ONNX_TEXT, ONNX_IMAGE = "text-int8.onnx", "image.onnx"
 CONTEXT = 32  # tokens; the longest caption of the embedded corpus has fewer
 
 

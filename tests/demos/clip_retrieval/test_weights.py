@@ -72,8 +72,9 @@ def test_onnx_gives_the_vectors_of_torch_alone_and_in_padded_batches(tiny_tower:
     fast, eager = OnnxEncoder(folder, threads=1), load_open_clip(f"local-dir:{folder}", "cpu")
     together, alone = fast.texts(QUERIES), np.concatenate([fast.texts([query]) for query in QUERIES])
     expected = eager.texts(QUERIES)
-    for found in (together, alone):
-        assert (found * expected).sum(1).min() > 0.99999
+    # What rounding to 8 bits does to a text does not depend on the texts beside it.
+    assert (together * alone).sum(1).min() > 0.99999
+    assert (together * expected).sum(1).min() > 0.999
     pixels = np.asarray(pictures(32)[:5])
     assert (fast.images(pixels) * eager.images(pixels)).sum(1).min() > 0.99999
     assert fast.scale == pytest.approx(eager.scale)
