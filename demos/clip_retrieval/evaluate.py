@@ -68,6 +68,14 @@ def _tables(judged: Sequence[Judged], numbers: tables.Found, folds: Sequence[int
             "P@5, R-precision and mAP@R: same subgroup among the nearest pictures. Groups: balanced accuracy of the "
             "nearest “an icon of SUBGROUP”; 11 leaves out `component`, of which a fold has one picture.",
         ),
+        tables.methods_table(
+            judged,
+            numbers,
+            tables.CROWDED,
+            "New pictures among known ones",
+            f"The same names, but one picture of every family is searched, those of training too: "
+            f"{_crowd(judged[0]).gallery:,} for each. A method that was trained on most of them finds them first.",
+        ),
         *([tables.paired_table(judged, config.evaluation.bootstrap)] if len(judged) > 1 else []),
         *([tables.folds_table(judged, folds)] if len(folds) > 1 else []),
         tables.groups_table(judged[0]),
@@ -76,13 +84,12 @@ def _tables(judged: Sequence[Judged], numbers: tables.Found, folds: Sequence[int
 
 def _figures(found: Sequence[Model], judged: Sequence[Judged], config: ClipConfig, run: Run) -> list[Figure]:
     pooled = {method.key: Ranked.pooled([fold.text_to_image for fold in method.folds]) for method in judged}
-    larger = [fold.larger for fold in judged[0].folds if fold.larger is not None]
-    whole = Ranked.pooled(larger)
+    crowds = {method.key: _crowd(method) for method in judged}
     curves = [
         figures.Curve(
             method.label,
             pooled[method.key],
-            [(whole.gallery, float(whole.hits(1).mean()))] if method.key == "ours" else (),
+            [(crowds[method.key].gallery, float(crowds[method.key].hits(1).mean()))],
             method.key == REFERENCE,
         )
         for method in judged
@@ -99,6 +106,11 @@ def _figures(found: Sequence[Model], judged: Sequence[Judged], config: ClipConfi
         figures.confusion(ZeroShot.pooled([fold.groups for fold in judged[0].folds]), run),
         figures.hub_histogram(judged[0].folds[0].hubs, [emoji.name for emoji in emojis], len(gallery), run),
     ]
+
+
+def _crowd(method: Judged) -> Ranked:
+    """Its queries among one picture of every family, those of training too."""
+    return Ranked.pooled([fold.larger for fold in method.folds if fold.larger is not None])
 
 
 def _uses_judge(config: ClipConfig) -> bool:

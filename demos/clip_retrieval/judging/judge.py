@@ -130,7 +130,9 @@ def _peer(name: Peer, found: Sequence[Model], split: GroupSplit, words: MiniLM) 
     for model in found:
         gallery = split.gallery(model.fold)
         asked = peer(name, split, model.fold, words)
-        folds.append(score(asked.images(gallery), asked.texts, gallery, named=asked.named(gallery)))
+        every = split.representative
+        known = (every, asked.images(every))
+        folds.append(score(asked.images(gallery), asked.texts, gallery, named=asked.named(gallery), every=known))
         settings.append(asked.setting)
     return Judged(name, LABELS[name], folds, "; ".join(dict.fromkeys(map(str, settings))))
 

@@ -1,6 +1,7 @@
 """What the trained model has to beat: peers without a training loop, each at its best setting on the validation part.
 
-Every peer puts pictures into the space of MiniLM's texts, so that it is scored exactly as our model is.
+Every peer puts pictures into the space of MiniLM's texts, so that it is scored exactly as our model is; how far that
+space is whitened, as ours is before training, validation chooses for each.
 - pixels: the names of the nearest training pictures, by 16 x 16 mean colours.
 - hog, efficientnet, both: kernel ridge regression from features (`peer_features`) to MiniLM's vector of the texts.
   EfficientNet-Lite0 has seen 1.3 million labelled photographs of ImageNet; the others, and our image tower, none.
@@ -24,6 +25,7 @@ from demos.clip_retrieval.emoji.splits import compositional_split
 from demos.clip_retrieval.judging.compositional import validation_of
 from demos.clip_retrieval.judging.peer_features import Features, features
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
+from demos.clip_retrieval.model.whitening import whitening
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,17 +48,20 @@ NEIGHBOURS = (1, 3, 5, 10)
 GAMMAS = (1.0, 2.0, 4.0, 8.0)  # of the kernel exp(-gamma d² / median d²)
 RIDGES = (0.03, 0.1, 0.3, 1.0)
 TARGETS = ("name", "name tags", "name tags subgroup")  # whose vectors are summed
+POWERS = (0.0, 0.25, 0.5)  # of the whitening of the texts; 0 leaves them as MiniLM gives them
 SAMPLE = 300  # pictures whose distances set the scale of a kernel
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the validation part chose. neighbours: of pixels; gamma, ridge, target: of kernel ridge regression."""
+    """What the validation part chose. neighbours: of pixels; gamma, ridge, target: of kernel ridge regression;
+    whitening: of the texts, its power."""
 
     neighbours: int = 1
     gamma: float = 2.0
     ridge: float = 0.1
     target: str = "name tags"
+    whitening: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ def compositional_peer(name: PeerName, words: Words) -> Peer:
 
 def fit(name: PeerName, setting: Setting, train: Rows, words: Words) -> Peer:
     """A peer at one setting, trained on the records `train`."""
+    words = _space(train, setting.whitening, words)
     if name == "oracle":
         return Peer(name, setting, lambda rows: _told(rows, words), words, lambda rows: words(_names(rows)))
     if name == "pixels":
@@ -116,24 +122,33 @@ def fit(name: PeerName, setting: Setting, train: Rows, words: Words) -> Peer:
 
 def choose(name: PeerName, train: Rows, validation: Rows, words: Words) -> Setting:
     """The setting with the highest mean reciprocal rank of names among the validation pictures; the first of equals."""
-    if name == "oracle":
-        return Setting()
-    if name == "pixels":
-        tried = {s: fit(name, s, train, words).images(validation) for s in (Setting(neighbours=k) for k in NEIGHBOURS)}
-        mean = words(_names(train)).mean(0)
-        scored = {setting: _reciprocal(images, mean, validation, words) for setting, images in tried.items()}
-        return max(scored, key=lambda setting: scored[setting])
+    if name in ("oracle", "pixels"):
+        counts = NEIGHBOURS if name == "pixels" else (1,)
+        tried = [Setting(neighbours=count, whitening=power) for count, power in product(counts, POWERS)]
+        fitted = {setting: fit(name, setting, train, words) for setting in tried}
+        scored = {
+            s: _reciprocal(p.images(validation), p.texts(_names(validation)), validation) for s, p in fitted.items()
+        }
+    else:
+        scored = _ridge_scores(name, train, validation, words)
+    return max(scored, key=lambda setting: scored[setting])
+
+
+def _ridge_scores(name: Features, train: Rows, validation: Rows, words: Words) -> dict[Setting, float]:
+    """Mean reciprocal rank of each setting of kernel ridge regression on the validation pictures."""
     kernel, scored = _Kernel(name, train), {}
-    targets = {target: _targets(train, target, words) for target in TARGETS}
+    spaces = {power: _space(train, power, words) for power in POWERS}
+    targets = {(power, target): _targets(train, target, spaces[power]) for power, target in product(POWERS, TARGETS)}
+    asked = {power: space(_names(validation)) for power, space in spaces.items()}
     for gamma, ridge in product(GAMMAS, RIDGES):
         # (v, n) weights of the training targets in each validation picture: one solution serves all targets.
         shares = kernel.solve(gamma, ridge, kernel.between(validation, gamma).T).T
-        for target, vectors in targets.items():
+        for (power, target), vectors in targets.items():
             mean = vectors.mean(0)
-            images = normalised(shares @ (vectors - mean))
-            setting = Setting(gamma=gamma, ridge=ridge, target=target)
-            scored[setting] = _reciprocal(images, mean, validation, words)
-    return max(scored, key=lambda setting: scored[setting])
+            images, texts = normalised(shares @ (vectors - mean)), normalised(asked[power] - mean)
+            setting = Setting(gamma=gamma, ridge=ridge, target=target, whitening=power)
+            scored[setting] = _reciprocal(images, texts, validation)
+    return scored
 
 
 def raw_scores(kind: Features, rows: Rows) -> Floats:
@@ -178,8 +193,17 @@ def _fit_pixels(setting: Setting, train: Rows, words: Words) -> Peer:
     return Peer("pixels", setting, images, lambda texts: normalised(words(texts) - mean), images)
 
 
-def _reciprocal(images: Floats, mean: Floats, rows: Rows, words: Words) -> float:
-    texts, labels = normalised(words(_names(rows)) - mean), identities()[rows]
+def _space(train: Rows, power: float, words: Words) -> Words:
+    """MiniLM, its texts whitened as far as `power` says by the captions of the training records."""
+    if not power:
+        return words
+    known = [captions(records()[row], [kind])[0] for row in train for kind in ("name", "tags")]
+    matrix = whitening(words(known), power)
+    return lambda texts: normalised(words(texts) @ matrix.T)
+
+
+def _reciprocal(images: Floats, texts: Floats, rows: Rows) -> float:
+    labels = identities()[rows]
     return float(Ranked.of(texts @ images.T, relevance(labels, labels)).reciprocal().mean())
 
 

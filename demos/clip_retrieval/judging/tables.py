@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.clip_retrieval.judging.judge import Judged
 from demos.clip_retrieval.judging.retrieval import Ranked
-from demos.clip_retrieval.judging.scores import UNIT, Estimate, estimates
+from demos.clip_retrieval.judging.scores import AMONG_KNOWN, BACK, UNIT, Estimate, estimates
 from demos.clip_retrieval.judging.zeroshot import ZeroShot
 from shared.evaluation.intervals import paired_difference
 from shared.result import Column, Headline, Metric, Table
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from demos.clip_retrieval.training.fit import History
 
-RETRIEVAL = ("R@1", "R@5", "R@10", "MRR", "median rank", "image to text R@1", "image to text R@10")
+RETRIEVAL = ("R@1", "R@5", "R@10", "MRR", "median rank", f"{BACK}R@1", f"{BACK}R@10")
+CROWDED = tuple(f"{AMONG_KNOWN}{name}" for name in ("R@1", "R@10", "MRR", "median rank"))
 KIND = ("P@5", "R-precision", "mAP@R", "12 groups", "11 groups")
 ABSOLUTE = "median rank"  # all others are shares
 REFERENCE = "oracle"  # is told what the others have to find out

@@ -72,10 +72,11 @@ def test_the_setting_is_the_best_on_validation(words: MiniLM, monkeypatch: pytes
     train, validation = SOME[::2], SOME[1::2]
     chosen = choose("hog", train, validation, words)
     tried = [
-        Setting(gamma=gamma, ridge=ridge, target=target)
+        Setting(gamma=gamma, ridge=ridge, target=target, whitening=power)
         for gamma in peers.GAMMAS
         for ridge in peers.RIDGES
         for target in peers.TARGETS
+        for power in peers.POWERS
     ]
     reached = {setting: reciprocal(fit("hog", setting, train, words), validation) for setting in tried}
     assert reached[chosen] == pytest.approx(max(reached.values()), abs=0.01)
