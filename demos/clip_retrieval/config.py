@@ -171,6 +171,9 @@ class DistilSection(Section):
     epochs: int = Field(3, ge=0, le=1000, description="passes over all pictures; 0 = no second stage, 0 to 1000")
     head_epochs: int = Field(4, ge=1, le=1000, description="passes of the new head alone before, 1 to 1000")
     batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
+    skin_tones: int = Field(
+        10, ge=0, le=1000, description="times a pass shows each picture with a skin tone, 0 to 1000"
+    )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the whole tower's, above 0 to 1")
     weight_decay: float = Field(0.1, ge=0, le=10, description="0 to 10; not on gains and biases")
     shapes: float = Field(

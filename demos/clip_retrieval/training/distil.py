@@ -50,17 +50,19 @@ WARMUP = 0.05  # share of the steps in which the rate rises
 @dataclass(frozen=True)
 class Lessons:
     """pictures: (n, s, s, 3); said: (n, d) what to answer, normalised; weight: (n,) how much it counts; features:
-    (n, w) what the tower of the first stage sees."""
+    (n, w) what the tower of the first stage sees; shown: (k,) which of them a pass shows, some more than once."""
 
     pictures: NDArray[np.uint8]
     said: Floats
     weight: Floats
     features: Floats
+    shown: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Told:
-    """Pictures whose captions are their lesson: those with skin tones. pictures: (n, s, s, 3); texts: (n, d)."""
+    """Pictures whose names are their lesson: those with skin tones, of which the machine knows nothing. pictures:
+    (n, s, s, 3); texts: (n, d)."""
 
     pictures: NDArray[np.uint8]
     texts: Floats
@@ -111,11 +113,14 @@ def lessons(
     length = np.linalg.norm(said, axis=1)
     weight = np.minimum(length / np.median(length), settings.surest)
     known = np.full(len(told.texts), settings.surest, np.float32)
+    # So few are lost among the composites unless they come often.
+    times = np.concatenate([np.ones(len(said), np.int64), np.full(len(told.texts), settings.skin_tones)])
     return Lessons(
         np.concatenate([drawn, made[0], told.pictures]),
         np.concatenate([unit(said), told.texts]),
         np.concatenate([weight, known]).astype(np.float32),
         np.concatenate([*seen, trunk_features(model, shape, told.pictures)]),
+        np.repeat(np.arange(len(times)), times),
     )
 
 
@@ -185,8 +190,9 @@ def _fit(
     )
     random = generator(seed, "distil", accelerator.process_index)
     order = torch.Generator().manual_seed(int(generator(seed, "distil order").integers(2**31)))
-    numbers: Any = range(len(pictures))
-    loader: Any = DataLoader(numbers, settings.batch, shuffle=True, drop_last=True, generator=order)
+    loader: Any = DataLoader(
+        torch.from_numpy(learned.shown), settings.batch, shuffle=True, drop_last=True, generator=order
+    )
     optimizer = optimizer_of(model, config.train.optimizer, settings.learning_rate, settings.weight_decay)
     tower, optimizer, loader = accelerator.prepare(model.visual, optimizer, loader)
     steps, history = settings.epochs * len(loader), History()
@@ -219,16 +225,18 @@ def _loss(answers: torch.Tensor, said: torch.Tensor, weight: torch.Tensor) -> to
 def _begin_head(head: Any, learned: Lessons, epochs: int, seed: int) -> None:
     """Train the new head alone on what the tower already sees: seconds, and the tower is not torn away from it."""
     device = next(head.parameters()).device
+    shown = torch.from_numpy(learned.shown)
     mean, spread = learned.features.mean(0), learned.features.std(0) + 1e-6
     features = torch.from_numpy((learned.features - mean) / spread).to(device)
     said, weight = torch.from_numpy(learned.said).to(device), torch.from_numpy(learned.weight).to(device)
     order = torch.Generator().manual_seed(int(generator(seed, "head").integers(2**31)))
     optimizer = torch.optim.AdamW(head.parameters(), lr=HEAD_RATE, weight_decay=HEAD_DECAY)
-    batches = max(1, len(features) // HEAD_BATCH)
+    batches = max(1, len(shown) // HEAD_BATCH)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     head.train()
     for _ in range(epochs):
-        for rows in torch.randperm(len(features), generator=order).tensor_split(batches):
+        for drawn in torch.randperm(len(shown), generator=order).tensor_split(batches):
+            rows = shown[drawn]
             loss = _loss(head(features[rows.to(device)]), said[rows], weight[rows])
             optimizer.zero_grad()
             loss.backward()

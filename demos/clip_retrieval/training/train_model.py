@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Map = Callable[[str, Callable[[Any], Any], Iterable[Any]], list[Any]]
 Track = Callable[[str, Iterable[int]], Iterable[int]]
 KINDS = ("name", "tags", "subgroup")
+BOTH = ("name", "tags")
 CHUNK = 64  # records whose variants are drawn in one task
 SEEN = 64  # validation pictures looked at at a time
 
@@ -80,7 +81,7 @@ def train_model(
         torch.manual_seed(seed)
         model: Any = build(shape, minilm_folder())
     bank = text_bank(records(), KINDS, MiniLM())
-    begin_projection(model, np.concatenate([bank.of(kind)[train] for kind in ("name", "tags")]))
+    begin_projection(model, np.concatenate([bank.of(kind)[train] for kind in BOTH]))
     model.text.proj.requires_grad_(config.train.projection)
     unlock_text_layers(model, config.train.text_layers)
     tokens = tokenizer()(bank.texts) if config.train.text_layers else None
@@ -112,9 +113,9 @@ def _second(
         model,
         shape,
         drawings,
-        _both(model, pairs.bank, drawings.rows),
+        _texts(model, pairs.bank, drawings.rows, BOTH),
         composites(drawings.rows, config, seed, spread),
-        Told(np.asarray(pairs.pictures[toned]), _both(model, pairs.bank, toned)),
+        Told(np.asarray(pairs.pictures[toned]), _texts(model, pairs.bank, toned, ["name"])),
         config.distil,
     )
     model, shape, then = distilled(model, shape, learned, config, seed=seed, watch=watch, track=track)
@@ -142,17 +143,17 @@ def _drawings(
     features = np.concatenate([described for _, described in found])
     if not config.teacher.weight:
         return Drawings(rows, pixels, None, features)
-    said = out_of_fold(features, _both(model, bank, rows), families()[rows], config.teacher)
+    said = out_of_fold(features, _texts(model, bank, rows, BOTH), families()[rows], config.teacher)
     return Drawings(rows, pixels, said, features)
 
 
 @torch.inference_mode()
-def _both(model: Any, bank: TextBank, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(n, d) normalised sum of name and tags of some records in the joint space."""
+def _texts(model: Any, bank: TextBank, rows: NDArray[np.int64], kinds: Sequence[str]) -> NDArray[np.float32]:
+    """(n, d) normalised sum of some captions of some records in the joint space."""
     device = next(model.parameters()).device
-    both = [torch.from_numpy(normalised_rows(bank.of(kind)[rows])).to(device) for kind in ("name", "tags")]
-    name, tags = (torch.nn.functional.normalize(model.text.proj(texts), dim=1) for texts in both)
-    return normalised_rows((name + tags).cpu().numpy())
+    each = [torch.from_numpy(normalised_rows(bank.of(kind)[rows])).to(device) for kind in kinds]
+    found = sum(torch.nn.functional.normalize(model.text.proj(texts), dim=1).cpu().numpy() for texts in each)
+    return normalised_rows(np.asarray(found))
 
 
 def tokenizer() -> Callable[[list[str]], torch.Tensor]:

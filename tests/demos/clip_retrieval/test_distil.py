@@ -57,7 +57,7 @@ def learned(model: torch.nn.Module) -> Lessons:
     )
     made = pixels(50, "made"), unit(50, 16, "made hog").astype(np.float16)
     told = Told(pixels(5, "toned"), unit(5, 384, "toned texts"))
-    return lessons(model, SHAPE, drawings, unit(40, 384, "texts"), made, told, DistilSection(ridge=0.01))
+    return lessons(model, SHAPE, drawings, unit(40, 384, "texts"), made, told, DistilSection(ridge=0.01, skin_tones=3))
 
 
 def test_it_says_the_captions_of_what_it_was_told_and_less_of_what_it_was_not(learned: Lessons) -> None:
@@ -71,6 +71,23 @@ def test_it_says_the_captions_of_what_it_was_told_and_less_of_what_it_was_not(le
     np.testing.assert_array_equal(learned.said[170:], unit(5, 384, "toned texts"))
     assert (learned.weight[170:] == 2.0).all()
     assert learned.weight.max() <= 2.0
+
+
+def test_pictures_with_skin_tones_are_shown_as_often_as_said(learned: Lessons) -> None:
+    times = np.bincount(learned.shown, minlength=175)
+    assert (times == [*[1] * 170, *[3] * 5]).all()
+
+
+def test_what_is_shown_more_often_is_learned_better(model: torch.nn.Module, learned: Lessons) -> None:
+    """The head learns the rows of `shown`, and no others."""
+    some = np.arange(0, 40)
+    whole = build(replace(SHAPE, head="mlp"), minilm_folder())
+    _begin_head(whole.visual.head, replace(learned, shown=np.repeat(some, 4)), 100, 0)
+    whole.visual.head.eval()
+    with torch.inference_mode():
+        answers = torch.nn.functional.normalize(whole.visual.head(torch.from_numpy(learned.features)), dim=1)
+    cosine = (answers.numpy() * learned.said).sum(1)
+    assert cosine[some].mean() > cosine[170:].mean() + 0.3
 
 
 def test_drawings_without_features_are_no_lesson(model: torch.nn.Module) -> None:
