@@ -122,7 +122,7 @@ def fit(name: PeerName, setting: Setting, train: Rows, words: Words) -> Peer:
 
 def choose(name: PeerName, train: Rows, validation: Rows, words: Words) -> Setting:
     """The setting with the highest mean reciprocal rank of names among the validation pictures; the first of equals."""
-    if name in ("oracle", "pixels"):
+    if name == "oracle" or name == "pixels":
         counts = NEIGHBOURS if name == "pixels" else (1,)
         tried = [Setting(neighbours=count, whitening=power) for count, power in product(counts, POWERS)]
         fitted = {setting: fit(name, setting, train, words) for setting in tried}

@@ -86,9 +86,9 @@ class Estimate:
 
 
 def estimates(folds: Sequence[FoldScores], resamples: int = 10_000, seed: int = 0) -> dict[str, Estimate]:
-    """Name -> number over the queries of all folds: R@1, R@5, R@10, MRR and median rank of text to image, the same of
-    image to text, and where pictures of the training part were searched too; P@5, R-precision and mAP@R of same-subgroup
-    neighbours; balanced accuracy of zero-shot over 12 and 11 groups. Shares are 0 to 1."""
+    """Name -> number over the queries of all folds: R@1, R@5, R@10, MRR and median rank of text to image, the same
+    of image to text, and where pictures of the training part were searched too; P@5, R-precision and mAP@R of
+    same-subgroup neighbours; balanced accuracy of zero-shot over 12 and 11 groups. Shares are 0 to 1."""
     found: dict[str, Estimate] = {}
 
     def mean(name: str, values: NDArray[np.float64], chance: float) -> None:

@@ -190,9 +190,8 @@ def _fit(
     )
     random = generator(seed, "distil", accelerator.process_index)
     order = torch.Generator().manual_seed(int(generator(seed, "distil order").integers(2**31)))
-    loader: Any = DataLoader(
-        torch.from_numpy(learned.shown), settings.batch, shuffle=True, drop_last=True, generator=order
-    )
+    numbers: Any = learned.shown.tolist()
+    loader: Any = DataLoader(numbers, settings.batch, shuffle=True, drop_last=True, generator=order)
     optimizer = optimizer_of(model, config.train.optimizer, settings.learning_rate, settings.weight_decay)
     tower, optimizer, loader = accelerator.prepare(model.visual, optimizer, loader)
     steps, history = settings.epochs * len(loader), History()
