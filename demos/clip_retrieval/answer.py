@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from demos.clip_retrieval.search import Answers, open_collection, title
+from demos.clip_retrieval.corpus.corpora import embedded_at
+from demos.clip_retrieval.data import SLUG
+from demos.clip_retrieval.search import Answers, Collection, check_query, open_collection, title
+from shared import provenance
 from shared.commands.tables import say, show, table
 from shared.errors import UserError
 from shared.fanout import ENGINES, Engine
@@ -32,10 +35,15 @@ def answer(
     quiet: bool,
 ) -> None:
     """Search once and show the answers as a table and as a contact sheet."""
+    if absent := provenance.missing(SLUG):
+        raise UserError(f"search needs {', '.join(absent)}, not installed here: {provenance.install_command(SLUG)}")
     if (words is None) == (image is None):
         raise UserError('give words, such as trendlab search "a red apple", or --image FILE; one of the two')
     if engine not in ENGINES:
         raise UserError(f"unknown engine {engine!r}{did_you_mean(engine, ENGINES)}")
+    query = words if words is not None else cast(Path, image)
+    # Before a corpus is embedded, which may take hours.
+    check_query(query)
     progress = Progress(quiet)
     collection = open_collection(
         corpus,
@@ -47,10 +55,20 @@ def answer(
         workers=workers,
         progress=progress,
     )
-    found = collection.search(words if words is not None else cast(Path, image), k, where)
+    found = collection.search(query, k, where)
     show(table(["", "cosine", "picture", "what it is"], _rows(found)))
-    progress.say(f"among {len(collection):,} pictures")
+    progress.say(_among(collection))
     say(str(found.save(sheet or _default_sheet(found.query))))
+
+
+def _among(collection: Collection) -> str:
+    """How many pictures were searched, how old their vectors are, and what may be missing among the answers."""
+    line = f"among {len(collection):,} pictures"
+    if collection.root is not None:
+        line += f", as of {embedded_at(collection.index.folder).astimezone():%Y-%m-%d %H:%M}; --refresh looks again"
+    if (recall := collection.index.recall) < 1:
+        line += f"; the index on disk finds {recall:.1%} of the exact answers"
+    return line
 
 
 def _rows(found: Answers) -> list[tuple[str, str, str, str]]:

@@ -11,14 +11,15 @@ torch nor open_clip.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_picture, folder_of
-from demos.clip_retrieval.corpus.pictures import Unreadable, open_picture
+from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_pictures, folder_of
+from demos.clip_retrieval.corpus.pictures import Unreadable, check_header, open_picture
 from demos.clip_retrieval.data import ATTRIBUTION
 from demos.clip_retrieval.index.vector_index import Hit, VectorIndex
 from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import NDArray
 
+    from demos.clip_retrieval.corpus.items import Source
+
 TITLES = ("name", "caption")  # facts that say in words what a picture shows, first come
 SHOWN = 144  # side of a picture on a contact sheet [pixels]
 LONGEST_QUERY = 2000  # characters; the text tower reads far fewer
+MAX_MEGAPIXELS = 50.0
 
 
 @dataclass(frozen=True)
@@ -46,20 +50,13 @@ class Answers:
 
     def pictures(self) -> list[NDArray[np.uint8] | None]:
         """(s, s, 3) of each hit; None where the file is gone since it was embedded."""
-        return [self.collection.picture(hit.key, SHOWN) for hit in self.hits]
+        return self.collection.pictures([hit.key for hit in self.hits], SHOWN)
 
     def sheet(self) -> PIL.Image.Image:
         """The answers as one picture."""
-        from demos.clip_retrieval.sheet import Answer, SheetRow, contact_sheet
+        from demos.clip_retrieval.sheet import sheet_of_answers
 
-        blank = np.full((SHOWN, SHOWN, 3), 255, np.uint8)
-        answers = [
-            Answer(blank if picture is None else picture, title(hit), hit.score)
-            for hit, picture in zip(self.hits, self.pictures(), strict=True)
-        ]
-        return contact_sheet(
-            [SheetRow(self.query if self.asked is None else self.asked, answers)], footer=self.collection.attribution
-        )
+        return sheet_of_answers([self], footer=self.collection.attribution)
 
     def save(self, file: str | Path) -> Path:
         """Write a contact sheet as PNG and return its path. Raises UserError when it cannot be written."""
@@ -80,6 +77,18 @@ class Answers:
 def title(hit: Hit) -> str:
     """What a picture shows in words, where that is known; else its key."""
     return next((str(hit.metadata[name]) for name in TITLES if hit.metadata.get(name)), hit.key)
+
+
+def check_query(query: str | Path) -> None:
+    """Raise UserError when these words are none, or the file is no picture by its header; needs no model."""
+    if isinstance(query, str):
+        if not query.strip():
+            raise UserError("the query has no words")
+        return
+    try:
+        check_header(query.expanduser())
+    except Unreadable as error:
+        raise UserError(f"{query}: {error}") from None
 
 
 class Collection:
@@ -113,8 +122,7 @@ class Collection:
         if k < 1:
             raise UserError(f"k must be 1 or more, got {k}")
         if isinstance(query, str):
-            if not query.strip():
-                raise UserError("the query has no words")
+            check_query(query)
             vector, name, asked = self.encoder.texts([query[:LONGEST_QUERY]]), query, None
         else:
             asked, name = self._asked(query)
@@ -132,16 +140,21 @@ class Collection:
             raise UserError(f"{query}: {error}") from None
         return found.pixels, str(query)
 
-    def picture(self, key: str, size: int) -> NDArray[np.uint8] | None:
-        """(size, size, 3) of a picture by its key; None when it can no longer be read."""
+    def pictures(self, keys: Sequence[str], size: int) -> list[NDArray[np.uint8] | None]:
+        """(size, size, 3) of each picture by its key; None where it can no longer be read."""
         if self.root is None:
             from demos.clip_retrieval.emoji.render import rasterize, svgs
 
-            return rasterize(next(svgs([f"{key}.svg"])), size)
-        try:
-            return open_picture(io.BytesIO(find_picture(self.root, key).read()), size).pixels
-        except (Unreadable, KeyError):
-            return None
+            return [rasterize(svg, size) for svg in svgs([f"{key}.svg" for key in keys])]
+        places = find_pictures(self.root, keys)
+        return [_read(places[key], size) if key in places else None for key in keys]
+
+
+def _read(source: Source, size: int) -> NDArray[np.uint8] | None:
+    try:
+        return open_picture(io.BytesIO(source.read()), size).pixels
+    except Unreadable:
+        return None
 
 
 def open_collection(
@@ -153,19 +166,23 @@ def open_collection(
     follow_links: bool = False,
     engine: Engine = "processes",
     workers: int | None = None,
-    max_megapixels: float = 50.0,
+    max_megapixels: float = MAX_MEGAPIXELS,
     progress: Progress | None = None,
 ) -> Collection:
     """The collection of a corpus, embedded first when it never was.
 
     corpus: None for the embedded pictures; a folder, webdataset tars or a pattern of tars. model: see
     `EncoderSpec`. refresh: look again for what is new, changed or gone; only that is embedded. follow_links: read what
-    links out of the folder lead to. engine, workers: of the fan-out. Raises UserError in one line when the corpus or
-    the model cannot be had.
+    links out of the folder lead to; max_megapixels: what is larger is skipped; both are asked of the files, so where
+    they are given they refresh too. engine, workers: of the fan-out. Raises UserError in one line when the corpus or
+    the model cannot be had, and where there is no corpus to refresh.
     """
     spec = EncoderSpec(model, device)
     progress = progress or Progress(quiet=True)
+    refresh = refresh or follow_links or max_megapixels != MAX_MEGAPIXELS
     if corpus is None:
+        if refresh:
+            raise UserError("refresh, follow-links and max-megapixels are for a corpus of your own")
         return Collection(None, embedded_index(spec, progress), spec)
     root = str(Path(corpus).expanduser().absolute())
     folder = folder_of(root, spec.load().identity)

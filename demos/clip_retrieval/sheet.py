@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 THUMB, GAP, MARGIN = 120, 14, 22  # pixels: side of a picture, space between two, edge of the sheet
 QUERY = 190  # pixels, width of the query column
+ACROSS = 12  # answers beside each other; more go on below
 NAME_LINES = 2
 NAMES = ("name", "caption")  # facts that say in words what a picture shows, first come
 INK, QUIET, PAPER, LINE = "#222831", "#626b78", "#ffffff", "#dfe3e8"
@@ -61,22 +62,24 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str = "", footer: str = ""
 
     if not rows:
         raise ValueError("a contact sheet needs at least one row")
-    columns = max(len(row.answers) for row in rows)
+    columns = min(ACROSS, max(len(row.answers) for row in rows))
     step = THUMB + GAP
-    row_height = THUMB + LINE_HEIGHT * (NAME_LINES + 1) + 2 * GAP
+    line_height = THUMB + LINE_HEIGHT * (NAME_LINES + 1) + 2 * GAP
+    heights = [line_height * max(1, -(-len(row.answers) // ACROSS)) for row in rows]
     top = MARGIN + (2 * TITLE_SIZE if title else 0)
-    size = (2 * MARGIN + QUERY + columns * step, top + len(rows) * row_height + LINE_HEIGHT + MARGIN)
+    size = (2 * MARGIN + QUERY + columns * step, top + sum(heights) + LINE_HEIGHT + MARGIN)
     image = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(image)
     if title:
         draw.text((MARGIN, MARGIN - 4), title, INK, _font(TITLE_SIZE, bold=True))
     for number, row in enumerate(rows):
-        y = top + number * row_height
+        y = top + sum(heights[:number])
         if number:
             draw.line((MARGIN, y - GAP + 2, size[0] - MARGIN, y - GAP + 2), LINE)
         _draw_query(image, draw, row, y)
         for rank, answer in enumerate(row.answers):
-            _draw_answer(image, draw, answer, (MARGIN + QUERY + rank * step, y))
+            down, right = divmod(rank, ACROSS)
+            _draw_answer(image, draw, answer, (MARGIN + QUERY + right * step, y + down * line_height))
     line = _shortened(footer, _font(NAME_SIZE), size[0] - 2 * MARGIN) if footer else ""
     draw.text((MARGIN, size[1] - MARGIN - 4), line, QUIET, _font(NAME_SIZE))
     return image
@@ -98,12 +101,6 @@ def sheet_of_answers(answers: Sequence[Answers], footer: str = "") -> Image.Imag
 def _name(key: str, metadata: dict[str, object]) -> str:
     """What a picture shows where that is known, else the end of its path."""
     return next((str(metadata[fact]) for fact in NAMES if metadata.get(fact)), key.rsplit("/", 1)[-1])
-
-
-def save_sheet(rows: Sequence[SheetRow], file: Path, *, title: str = "", footer: str = "") -> Path:
-    """Draw the sheet and write it as PNG; file: where. Returns it."""
-    contact_sheet(rows, title=title, footer=footer).save(file, format="PNG", optimize=True)
-    return file
 
 
 def _draw_query(image: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, y: int) -> None:

@@ -15,7 +15,7 @@ Corpus = Annotated[
     typer.Option("--corpus", help="Your pictures: a folder, webdataset tars. [default: the embedded OpenMoji]"),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look again for pictures that are new, changed or gone.")]
-Links = Annotated[bool, typer.Option("--follow-links", help="Read what links in the folder lead to.")]
+Links = Annotated[bool, typer.Option("--follow-links", help="Read what links in the folder lead to; looks again.")]
 Where = Annotated[str | None, typer.Option("--where", help="""Only those, in SQL: "subgroup = 'food fruit'".""")]
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:ARCHITECTURE/TAG.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]

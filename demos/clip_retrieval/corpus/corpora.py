@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpus.items import Source
+from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.data import work_folder
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.model.encoder import EncoderSpec
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 RECORD = "index.json"
 SKIPPED = "skipped.csv"
+ASKED = 100  # queries for which an index on disk is set up
 
 
 class IndexSink:
@@ -67,14 +71,27 @@ def embedded_index(spec: EncoderSpec, progress: Progress) -> VectorIndex:
     from demos.clip_retrieval.emoji.render import pictures
 
     table = _emoji_table(_with_progress(encoder, pictures(encoder.size), progress))
-    # Filled elsewhere and renamed, so that what is opened is whole.
-    filling = folder.with_name(f".{folder.name}-filling")
-    shutil.rmtree(filling, ignore_errors=True)
-    schema = table.drop_columns(["key", "vector"]).schema
-    with VectorIndex.create(filling, encoder.dimension, encoder.identity, schema) as index:
-        index.add(table)
-    filling.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Filled elsewhere and renamed, so that what is opened is whole; each process has a place of its own.
+    filling = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        schema = table.drop_columns(["key", "vector"]).schema
+        with VectorIndex.create(filling, encoder.dimension, encoder.identity, schema) as index:
+            index.add(table)
+        _rename(filling, folder)
+    finally:
+        shutil.rmtree(filling, ignore_errors=True)
     return VectorIndex.open(folder, encoder.identity)
+
+
+def _rename(filling: Path, folder: Path) -> None:
+    filling.chmod(0o755)
+    try:
+        filling.rename(folder)
+    except OSError:
+        # Another process was first with the same rows.
+        if not (folder / RECORD).is_file():
+            raise
 
 
 def _with_progress(encoder: object, pixels: np.ndarray, progress: Progress) -> np.ndarray:
@@ -121,12 +138,13 @@ def embed_corpus(
     from demos.clip_retrieval.corpus.layout import layout_of
 
     progress, encoder = progress or Progress(quiet=True), spec.load()
+    reading: Engine = "processes" if engine == "ray" else engine
     corpus = read_corpus(
         root,
         max_megapixels=max_megapixels,
         follow_links=follow_links,
         mapper=lambda label, function, items: fan_out(
-            function, items, label=label, engine="processes" if engine == "ray" else engine, progress=progress
+            function, items, label=label, engine=reading, workers=workers, progress=progress
         ),
     )
     progress.say(corpus.summary())
@@ -141,7 +159,8 @@ def embed_corpus(
         done = encode_corpus(
             corpus,
             IndexSink(index),
-            spec,
+            # ONNX Runtime would take all cores in each of the workers.
+            spec if engine == "serial" else replace(spec, threads=1),
             layout=layout,
             max_megapixels=max_megapixels,
             engine=engine,
@@ -149,8 +168,21 @@ def embed_corpus(
             progress=progress,
         )
         index.optimise()
+        if index.wants_ann():
+            _build_ann(index, corpus.items, spec, progress)
     write_report(done.problems, folder / SKIPPED)
     return done
+
+
+def _build_ann(index: VectorIndex, items: Sequence[Item], spec: EncoderSpec, progress: Progress) -> None:
+    """Above what is searched exactly: an index on disk, set up for queries such as will be asked, which are words."""
+    from demos.clip_retrieval.emoji.openmoji import records
+
+    progress.say("index: more pictures than are compared one by one; building an index on disk")
+    words = sorted({item.caption for item in items if item.caption}) or [emoji.name for emoji in records()]
+    words = words[:: -(-len(words) // ASKED)]
+    built = index.build_ann(spec.load().texts(words))
+    progress.say(f"index: finds {built.recall:.1%} of the exact answers (the 10 nearest of {built.queries} texts)")
 
 
 def embedded_at(folder: Path) -> datetime:
@@ -158,28 +190,38 @@ def embedded_at(folder: Path) -> datetime:
     return datetime.fromtimestamp((folder / SKIPPED).stat().st_mtime, UTC)
 
 
-def find_picture(root: str, key: str) -> Source:
-    """Where the bytes of a picture are, by its key. Raises KeyError when it is not there any more."""
+def find_pictures(root: str, keys: Sequence[str]) -> dict[str, Source]:
+    """Where the bytes of pictures are, by their keys; without those that are not there any more. Each tar is looked
+    through once."""
     from demos.clip_retrieval.corpus.items import shown
     from demos.clip_retrieval.corpus.shards import members
 
     place = Path(root)
-    if place.is_dir() and (place / key).is_file():
-        return Source(str(place / key))
-    name, _, member = key.partition(":")
-    for tar in _tars(place, name):
-        for found in members(name, tar, []):
-            if shown(found.name) == member:
-                return Source(str(tar), found.offset, found.size)
-    raise KeyError(key)
+    found: dict[str, Source] = {}
+    wanted: dict[str, set[str]] = {}
+    for key in keys:
+        if place.is_dir() and (place / key).is_file():
+            found[key] = Source(str(place / key))
+        else:
+            wanted.setdefault(key.partition(":")[0], set()).add(key)
+    for name, of_tar in wanted.items():
+        if tar := _tar(place, name):
+            for member in members(name, tar, []):
+                # Of a name that is there twice the first one counts.
+                if (key := f"{name}:{shown(member.name)}") in of_tar and key not in found:
+                    found[key] = Source(str(tar), member.offset, member.size)
+    return found
 
 
-def _tars(place: Path, name: str) -> list[Path]:
-    """Where a shard of this name may be: below a folder, the tar itself, or one of a pattern."""
-    if place.is_dir():
-        return [place / name]
-    if place.is_file():
-        return [place]
+def _tar(place: Path, name: str) -> Path | None:
+    """The shard of this name: below a folder, the tar itself, or one of a pattern; None when it is not there."""
+    from demos.clip_retrieval.corpus.intake import named
     from demos.clip_retrieval.corpus.shards import expand
 
-    return [shard for shard in expand(str(place)) if shard.as_posix().endswith(name) and shard.is_file()]
+    if place.is_dir():
+        tar: Path | None = place / name
+    elif place.is_file():
+        tar = place
+    else:
+        tar = dict(named(expand(str(place)))).get(name)
+    return tar if tar is not None and tar.is_file() else None

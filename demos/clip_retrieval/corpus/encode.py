@@ -10,7 +10,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow as pa
 from demos.clip_retrieval.corpus.intake import Corpus, nothing_left
 from demos.clip_retrieval.corpus.items import Item, Problem
 from demos.clip_retrieval.corpus.layout import Layout, content_hash, divide, layout_of, to_table
-from demos.clip_retrieval.corpus.pictures import Reason, Unreadable, open_picture
+from demos.clip_retrieval.corpus.pictures import Fit, Reason, Unreadable, open_picture
 from shared.errors import UserError
 from shared.fanout import Engine, fan_out, worker_count
 from shared.progress import Progress
@@ -38,7 +38,7 @@ class ImageEncoder(Protocol):
 
     size: int
     dimension: int
-    fit: Literal["pad", "crop"]
+    fit: Fit
 
     def images(self, pictures_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, d) vectors of (n, size, size, 3) RGB pictures."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from demos.clip_retrieval.corpus.folder import read_folder
-from demos.clip_retrieval.corpus.items import Item, Problem
+from demos.clip_retrieval.corpus.items import Item, Problem, shown
 from demos.clip_retrieval.corpus.pictures import Reason, Unreadable, check_header
 from demos.clip_retrieval.corpus.shards import COMPRESSED, expand, read_shards
 from shared.errors import UserError
@@ -127,19 +127,19 @@ def _find(
         if not text.lower().endswith(".tar"):
             packed = "; unpack it to .tar first" if text.lower().endswith((*COMPRESSED, ".zip")) else ""
             raise UserError(f"{text}: {EXPECTED}; got a single file{packed}")
-        return "webdataset", list(read_shards([(place.name, place)], problems))
+        return "webdataset", list(read_shards([(shown(place.name), place)], problems))
     if "{" in text and text.endswith(".tar"):
         shards = expand(str(place))
         if any(shard.is_file() for shard in shards):
-            return "webdataset", list(read_shards(_named(shards), problems))
+            return "webdataset", list(read_shards(named(shards), problems))
         raise UserError(f"{text}: none of its {len(shards):,} shards is there, the first being {shards[0]}")
     raise UserError(f"{text}: there is no such folder or file; {EXPECTED}")
 
 
-def _named(shards: Sequence[Path]) -> list[tuple[str, Path]]:
+def named(shards: Sequence[Path]) -> list[tuple[str, Path]]:
     """Each tar with its path below the folder that all share, which is its name in keys."""
     common = os.path.commonpath([shard.absolute().parent for shard in shards])
-    return [(shard.absolute().relative_to(common).as_posix(), shard) for shard in shards]
+    return [(shown(shard.absolute().relative_to(common).as_posix()), shard) for shard in shards]
 
 
 def summary(pictures: int, problems: Sequence[Problem]) -> str:

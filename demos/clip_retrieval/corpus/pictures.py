@@ -10,9 +10,10 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
 
@@ -22,7 +23,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Fit = Literal["pad", "crop"]
+Fit = Literal["pad", "crop", "crop-bilinear", "squash", "squash-bilinear"]
 Stream = str | os.PathLike[str] | BinaryIO
 # Not what else Pillow opens: EPS would start Ghostscript, others are no pictures or are hardly ever tested.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "QOI")
@@ -74,7 +75,7 @@ def open_picture(stream: Stream, size: int, max_megapixels: float = 50.0, fit: F
     stream: a path, or a seekable binary stream, read from its start and left open. size: side [pixels], from 1.
     max_megapixels: what is larger [million pixels] is refused from its header; decoding takes up to 10 bytes a pixel.
     fit: "pad" shrinks the long side to `size` and fills with white (Lanczos); "crop" shrinks the short side and cuts
-    the centre (bicubic), which is what open_clip's preprocessing does.
+    the centre, "squash" shrinks each side for itself, both as open_clip's preprocessing does (bicubic, or bilinear).
     Raises Unreadable with one of the first six reasons for whatever a file may be; ValueError for a wrong `fit`.
     """
     _check_request(size, fit)
@@ -174,7 +175,7 @@ def _check_request(size: int, fit: str) -> None:
 
 def _square(image: Image.Image, size: int, fit: Fit) -> NDArray[np.uint8]:
     # A copy of our own: torch warns of memory that it may not write to.
-    return np.array((_pad if fit == "pad" else _crop)(image, size))
+    return np.array(FITTED[fit](image, size))
 
 
 def _pad(image: Image.Image, size: int) -> Image.Image:
@@ -186,8 +187,8 @@ def _pad(image: Image.Image, size: int) -> Image.Image:
     return square
 
 
-def _crop(image: Image.Image, size: int) -> Image.Image:
-    """torchvision's Resize(size, bicubic) and CenterCrop(size), to the pixel."""
+def _crop(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    """torchvision's Resize(size) and CenterCrop(size), to the pixel."""
     if max(image.size) > 16 * min(image.size):
         # Cut before, or a picture of 1 x 65,000 would be enlarged to size x 65,000 size.
         width, height = (min(side, 2 * min(image.size)) for side in image.size)
@@ -195,9 +196,22 @@ def _crop(image: Image.Image, size: int) -> Image.Image:
         image = image.crop((left, top, left + width, top + height))
     short = min(image.size)
     width, height = (size if side == short else int(size * side / short) for side in image.size)
-    large = image.resize((width, height), Image.Resampling.BICUBIC)
+    large = image.resize((width, height), resampling)
     left, top = round((width - size) / 2), round((height - size) / 2)
     return large.crop((left, top, left + size, top + size))
+
+
+def _squash(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
+    return image.resize((size, size), resampling)
+
+
+FITTED: dict[Fit, Callable[[Image.Image, int], Image.Image]] = {
+    "pad": _pad,
+    "crop": partial(_crop, resampling=Image.Resampling.BICUBIC),
+    "crop-bilinear": partial(_crop, resampling=Image.Resampling.BILINEAR),
+    "squash": partial(_squash, resampling=Image.Resampling.BICUBIC),
+    "squash-bilinear": partial(_squash, resampling=Image.Resampling.BILINEAR),
+}
 
 
 def _several(image: Image.Image) -> bool:

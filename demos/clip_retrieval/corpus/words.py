@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demos.clip_retrieval.corpus.items import Problem
+from demos.clip_retrieval.corpus.items import Problem, shown
 from demos.clip_retrieval.corpus.pictures import Reason
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -101,11 +101,16 @@ def read_metadata(file: Path, report: Report) -> Iterator[tuple[int, str, Words]
 
 
 def canonical(name: str) -> str:
-    """A relative path to be compared: "/" between folders, no "." or "..", composed letters (macOS writes others).
+    """A relative path to be compared: "/" between folders, no "." or "..", composed letters (macOS writes others), and
+    no half characters, which JSON may hold: as `shown` where they stand for bytes, else "?".
 
     >>> canonical("train\\\\./a/../cat.png")
     'train/cat.png'
     """
+    try:
+        name = shown(name)
+    except UnicodeEncodeError:
+        name = name.encode("utf-8", "replace").decode("utf-8")
     return posixpath.normpath(unicodedata.normalize("NFC", name.replace("\\", "/")))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import weakref
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from shared.errors import UserError
 
 MANIFEST = re.compile(r"(\d{20})\.manifest")
 LAST = 2**64 - 1
+DAY = 86_400  # seconds
 
 
 def newest_version(table: Path) -> int:
@@ -22,6 +24,44 @@ def newest_version(table: Path) -> int:
     except FileNotFoundError:
         return 0
     return max((LAST - int(found[1]) for name in names if (found := MANIFEST.fullmatch(name))), default=0)
+
+
+def manifest_of(table: Path, version: int) -> Path:
+    """The manifest of a version of a Lance table."""
+    return table / "_versions" / f"{LAST - version:020d}.manifest"
+
+
+def is_whole(manifest: Path) -> bool:
+    """Whether a manifest ends as the format has it. The engine takes one of zeros, which a power cut may leave, for
+    that of an empty table. Raises OSError."""
+    with manifest.open("rb") as file:
+        file.seek(max(manifest.stat().st_size - 4, 0))
+        return file.read() == b"LANC"
+
+
+def leftovers(file: Path) -> list[Path]:
+    """Temporary copies of a file, `.NAME.PID` beside it, that no process is writing: it is dead, or they are a day
+    old and its number may be that of another one by now."""
+    found = []
+    for path in file.parent.glob(f".{file.name}.*"):
+        try:
+            if not _is_alive(path.suffix[1:]) or path.stat().st_mtime < time.time() - DAY:
+                found.append(path)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _is_alive(pid: str) -> bool:
+    if os.name != "posix" or not pid.isdigit():  # elsewhere, os.kill would end the process
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class WriterLock:

@@ -15,8 +15,8 @@ RECORD = "index.json"
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The record of the index in a folder, with `format`, `dimension`, `identity` and, above what is searched exactly,
-    `nprobes`. Raises UserError when there is none, or it is damaged or of a newer format."""
+    """The record of the index in a folder, with `format`, `dimension`, `identity` and, of an index on disk, `nprobes`,
+    `recall` and `built_rows`. Raises UserError when there is none, or it is damaged or of a newer format."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         known = {

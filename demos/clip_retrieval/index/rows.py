@@ -87,8 +87,12 @@ def key_filter(keys: Iterable[str]) -> str:
 
 
 def filter_error(where: str, error: Exception, schema: pa.Schema) -> UserError:
-    """What is wrong with a condition, in one line, without the engine's own paths."""
-    reason = re.sub(r",?\s*/\S+\.rs:\d+(:\d+)?", "", " ".join(str(error).split()))
-    reason = reason.removeprefix("Invalid input, ")[:200]
+    """What is wrong with a condition, in one line."""
     columns = ", ".join(f"{field.name} ({field.type})" for field in schema if field.name != VECTOR)
-    return UserError(f"filter {where!r}: {reason}; columns are {columns}")
+    return UserError(f"filter {where!r}: {engine_reason(error)}; columns are {columns}")
+
+
+def engine_reason(error: Exception) -> str:
+    """What the engine says, in at most 200 characters of one line, without its own paths."""
+    reason = re.sub(r",?\s*/\S+\.rs:\d+(:\d+)?", "", " ".join(str(error).split()))
+    return reason.removeprefix("lance error: ").removeprefix("Invalid input, ")[:200]

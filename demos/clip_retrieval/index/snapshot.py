@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demos.clip_retrieval.index.durable import leftovers
 from demos.clip_retrieval.index.scan import Codes, ExactScan, encode
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def write(kept: pa.Table, file: Path) -> None:
     import pyarrow as pa
 
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    for path in leftovers(file):  # each as large as the file
+        path.unlink(missing_ok=True)
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, kept.schema) as writer:
             writer.write_table(kept)

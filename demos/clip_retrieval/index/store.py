@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from demos.clip_retrieval.index.durable import Synced, WriterLock, newest_version
-from demos.clip_retrieval.index.rows import as_rows, key_filter
+from demos.clip_retrieval.index.durable import Synced, WriterLock, is_whole, manifest_of, newest_version
+from demos.clip_retrieval.index.rows import as_rows, engine_reason, key_filter
 from demos.clip_retrieval.index.snapshot import KEY
 from shared.errors import UserError
 
@@ -19,6 +20,9 @@ T = TypeVar("T")
 TABLE, LOCK = "vectors", "writer.lock"
 TRIES = 5  # of reading a version that a writer may be cleaning away
 FEW = 1_000  # keys that are looked up by a condition; for more, all keys are read
+NEVER = timedelta(days=36_500)
+# What the system refuses (no permission, too many open files) is no damage; a file that is missing may be.
+REFUSED = re.compile(r"\(os error (?!2\))\d+\)|\[Errno (?!2\])\d+\]")
 
 
 class Store:
@@ -34,8 +38,11 @@ class Store:
 
     @property
     def version(self) -> int:
-        """The newest, from 1; 0 when there is no table."""
-        return newest_version(self._path)
+        """The newest, from 1; 0 when there is no table. Raises UserError when the folder cannot be read."""
+        try:
+            return newest_version(self._path)
+        except OSError as error:
+            raise UserError(f"{self._path}: cannot be read ({error.strerror})") from None
 
     def create(self, schema: pa.Schema) -> None:
         """An empty table in place of whatever is there. Raises UserError when another process writes."""
@@ -47,6 +54,8 @@ class Store:
     def at(self, version: int) -> Any:
         """The table as it was at a version, for reading. Raises OSError when it cannot be read."""
         try:
+            if self._table is None or self._table.version != version:
+                self._require_whole(version)
             if self._table is None:
                 self._table = self._connect().open_table(TABLE)
             if self._table.version != version:
@@ -62,7 +71,7 @@ class Store:
             version = self.version
             try:
                 return read(version)
-            except (RuntimeError, OSError) as error:
+            except (RuntimeError, ValueError, OSError) as error:
                 self._table = None
                 if version == self.version:
                     raise self._damage(version, error) from error
@@ -74,6 +83,7 @@ class Store:
         if self._writing is None:
             version = self.version
             try:
+                self._require_whole(version)
                 self._writing = self._connect().open_table(TABLE)
                 self._writing.count_rows()
             except (RuntimeError, OSError, ValueError) as error:
@@ -113,10 +123,11 @@ class Store:
 
     def optimise(self) -> None:
         """As `VectorIndex.optimise`."""
+        # What is joined has to be on the disk before the files that it was joined from are gone.
+        self.writer().optimize(cleanup_older_than=NEVER)
+        self.sync()
         # The lock says that no other writer has unfinished files. The engine warns at 0; a millisecond does the same.
-        # Twice: its clock starts before it joins files, and the first call may keep what was written just before.
-        for _ in range(2):
-            self.writer().optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
+        self.writer().optimize(cleanup_older_than=timedelta(milliseconds=1), delete_unverified=True)
         self.sync()
 
     def close(self) -> None:
@@ -129,13 +140,19 @@ class Store:
 
         return lancedb.connect(self.folder)
 
+    def _require_whole(self, version: int) -> None:
+        if not is_whole(manifest_of(self._path, version)):
+            raise OSError("its manifest is damaged")
+
     def _damage(self, version: int, error: Exception) -> UserError:
-        manifest = self._path / "_versions" / f"{2**64 - 1 - version:020d}.manifest"
-        reason = " ".join(str(error).split())[:200]
-        return UserError(
-            f"{self.folder}: version {version} of the table cannot be read ({reason}); after a power cut, removing"
-            f" {manifest} goes back to the version before"
-        )
+        """What to say of a version that cannot be read; its manifest is to be removed only where that may help."""
+        manifest = manifest_of(self._path, version)
+        said = f"{self.folder}: version {version} of the table cannot be read ({engine_reason(error)})"
+        if REFUSED.search(" ".join(str(error).split())):
+            return UserError(f"{said}; the files may be well: mend that and try again")
+        if not any(other.name > manifest.name for other in manifest.parent.glob("*.manifest")):
+            return UserError(f"{said}, and there is none before it; if it stays so, embed into an empty folder")
+        return UserError(f"{said}; after a power cut, removing {manifest} goes back to the version before")
 
 
 def _present(table: Any, keys: list[str]) -> list[str]:

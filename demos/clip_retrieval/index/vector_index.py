@@ -9,6 +9,7 @@ Why LanceDB, why the scan is faiss's, and what was measured: docs/decisions/006-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SCAN = "scan.arrow"
 EXACT_BELOW = 100_000
 NPROBES = 32  # where `build_ann` has not chosen
+OURS = re.compile(rf"{re.escape(LOCK)}|{TABLE}\.lance|\.{re.escape(RECORD)}\.\d+")  # in a folder that is no index yet
 MASKS = 32  # conditions whose rows are remembered for one version
 
 
@@ -90,14 +92,14 @@ class VectorIndex:
         if (folder / RECORD).exists():
             raise UserError(f"{folder}: holds an index already; open it, or choose another folder")
         # What a `create` that was killed left behind is ours to replace; anything else is not.
-        if folder.exists() and (
-            not folder.is_dir() or {path.name for path in folder.iterdir()} - {LOCK, f"{TABLE}.lance"}
-        ):
+        if folder.exists() and not (folder.is_dir() and all(OURS.fullmatch(path.name) for path in folder.iterdir())):
             raise UserError(f"{folder}: is not an empty folder; an index needs one of its own")
         folder.mkdir(parents=True, exist_ok=True)
         record = {"format": FORMAT, "dimension": dimension, "identity": identity}
         made = cls(folder, record, exact_below, threads)
         made._store.create(schema)
+        for path in folder.glob(f".{RECORD}.*"):
+            path.unlink(missing_ok=True)
         # Only now is it an index.
         write_record(folder, record)
         return made
@@ -205,8 +207,22 @@ class VectorIndex:
             )
         built = approximate.build(writer, queries, k, recall)
         self._store.sync()
-        write_record(self.folder, {**read_record(self.folder), "nprobes": built.nprobes})
+        facts = {"nprobes": built.nprobes, "recall": built.recall, "built_rows": rows}
+        write_record(self.folder, {**read_record(self.folder), **facts})
         return built
+
+    def wants_ann(self) -> bool:
+        """Whether there are more than `exact_below` rows, and twice as many as `build_ann` last saw or it never ran.
+
+        In between, `optimise` files new rows under the partitions that there are.
+        """
+        return self.count > max(self.exact_below, 2 * int(read_record(self.folder).get("built_rows", 0)) - 1)
+
+    @property
+    def recall(self) -> float:
+        """Share of the exact answers that `search` finds, 0 to 1: 1 in memory, else as measured by `build_ann`."""
+        on_disk = self.count > self.exact_below
+        return float(read_record(self.folder).get("recall", 1)) if on_disk else 1.0
 
     def recall_against_exact(self, queries: np.ndarray, k: int = 10) -> float:
         """Share of the k exact answers that `search` finds, 0 to 1; an answer with the same score counts."""
@@ -242,8 +258,8 @@ class VectorIndex:
         table = self._store.at(version)
         try:
             return approximate.search(table, query, k, nprobes, where)
-        except ValueError as error:
-            raise filter_error(str(where), error, table.schema) from None
+        except (ValueError, RuntimeError) as error:
+            raise _fault(table, where, error) from None
 
     def _mask(self, shot: Snapshot, where: str) -> np.ndarray:
         """(n,) bool: the rows of a snapshot for which the condition holds."""
@@ -254,8 +270,8 @@ class VectorIndex:
             table = self._store.at(shot.version)
             try:
                 found = table.search().where(where).select([KEY]).to_arrow().column(KEY)
-            except ValueError as error:
-                raise filter_error(where, error, table.schema) from None
+            except (ValueError, RuntimeError) as error:
+                raise _fault(table, where, error) from None
             inside = compute.is_in(shot.rows.column(KEY), value_set=pa.array(found.to_pylist(), pa.string()))
             if len(self._masks) >= MASKS:
                 self._masks.pop(next(iter(self._masks)))
@@ -277,6 +293,18 @@ class VectorIndex:
             self._snapshot, kept = snapshot.build(version, table.search().to_arrow(), self.threads)
             snapshot.write(kept, self.folder / SCAN)
         return self._snapshot
+
+
+def _fault(table: Any, where: str | None, error: Exception) -> Exception:
+    """What to raise where a search with a condition failed: the engine answers alike to a condition that some row does
+    not allow and to files that it cannot read, but without the condition the latter fails too."""
+    if where is None:
+        return error
+    try:
+        table.search().select([KEY]).to_arrow()
+    except (ValueError, RuntimeError):
+        return error
+    return filter_error(where, error, table.schema)
 
 
 def _hits(scores: np.ndarray, rows: pa.Table) -> list[Hit]:

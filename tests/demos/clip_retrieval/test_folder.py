@@ -141,6 +141,18 @@ def test_names_that_are_no_text_are_shown_as_such(tmp_path: Path) -> None:
     assert problems == {"caf\\xe9.png": ("unreadable", "its name, once made UTF-8, is that of another file")}
 
 
+def test_a_row_may_name_any_file_that_python_can_list(tmp_path: Path) -> None:
+    rows = [{"file_name": "a\ud800.png", "text": "half a character"}, {"file_name": "caf\udce9.png", "text": "latin"}]
+    put_one(tmp_path, "metadata.jsonl", "\n".join(json.dumps(row) for row in rows))
+    try:
+        (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"latin")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    items, problems = read(tmp_path)
+    assert {key: item.caption for key, item in items.items()} == {"caf\\xe9.png": "latin"}
+    assert problems == {"metadata.jsonl:1": ("named but absent", "a?.png")}
+
+
 def test_words_beside_a_picture(tmp_path: Path) -> None:
     put(
         tmp_path,

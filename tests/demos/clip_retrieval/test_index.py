@@ -1,9 +1,7 @@
-"""The index beside a dictionary, under changes, filters, other processes and kill -9."""
+"""The index beside a dictionary, under changes, filters and other processes."""
 
 from __future__ import annotations
 
-import os
-import random
 import re
 import subprocess
 import sys
@@ -15,13 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval.index import approximate, durable, snapshot
-from demos.clip_retrieval.index.vector_index import RECORD, SCAN, VectorIndex
+from demos.clip_retrieval.index import approximate
+from demos.clip_retrieval.index.vector_index import RECORD, VectorIndex
 from shared.errors import UserError
 from tests.conftest import ROOT
-from tests.demos.clip_retrieval.index_writer import DIMENSION, METADATA, State, expected, rows, vector
-
-WRITER = Path(__file__).parent / "index_writer.py"
+from tests.demos.clip_retrieval.index_writer import DIMENSION, METADATA, State, rows, vector
 
 
 @pytest.fixture
@@ -150,7 +146,19 @@ def test_wrong_queries_are_refused(index: VectorIndex, query: np.ndarray) -> Non
         index.search(vector("a", 1), 0)
 
 
-@pytest.mark.parametrize("where", ["nothing = 3", "group = 3", "n >", "n", "DROP TABLE vectors", ""])
+WRONG = [
+    "nothing = 3",
+    "group = 3",
+    "n >",
+    "n",
+    "DROP TABLE vectors",
+    "",
+    "1 / (n - n) = 1",
+    'CAST("group" AS INT) > 1',
+]
+
+
+@pytest.mark.parametrize("where", WRONG)
 def test_a_wrong_filter_is_one_line_that_names_the_columns(index: VectorIndex, where: str) -> None:
     index.add(rows({"a": 1}))
     with pytest.raises(UserError) as error:
@@ -158,6 +166,7 @@ def test_a_wrong_filter_is_one_line_that_names_the_columns(index: VectorIndex, w
     assert "\n" not in str(error.value)
     assert "columns are key (string), group (string), n (int64)" in str(error.value)
     assert ".rs" not in str(error.value)
+    assert "removing" not in str(error.value)
 
 
 def test_opening_says_what_is_wrong(index: VectorIndex, tmp_path: Path) -> None:
@@ -181,15 +190,6 @@ def test_opening_says_what_is_wrong(index: VectorIndex, tmp_path: Path) -> None:
 def test_metadata_columns_must_be_words_of_their_own(tmp_path: Path, names: list[str]) -> None:
     with pytest.raises(ValueError, match="metadata columns"):
         VectorIndex.create(tmp_path / "x", 4, "tiny", pa.schema([(name, pa.string()) for name in names]))
-
-
-def test_a_create_that_was_killed_can_be_repeated(tmp_path: Path) -> None:
-    with VectorIndex.create(tmp_path / "x", DIMENSION, "tiny", METADATA) as first:
-        first.add(rows({"a": 1}))
-    (tmp_path / "x" / RECORD).unlink()
-    (tmp_path / "x" / SCAN).unlink(missing_ok=True)
-    with VectorIndex.create(tmp_path / "x", DIMENSION, "tiny", METADATA) as again:
-        assert again.keys() == []
 
 
 def test_one_writer_at_a_time(index: VectorIndex) -> None:
@@ -222,71 +222,6 @@ def test_the_next_process_maps_the_vectors_and_needs_no_engine(index: VectorInde
     assert done.stdout.strip() == f"{[key for key, _ in best(state, query, 3)]} []", done.stderr
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_a_damaged_copy_of_the_vectors_is_made_again(index: VectorIndex, damage: bytes | None) -> None:
-    index.add(rows({"a": 1, "b": 2}))
-    index.search(vector("a", 1), 1)
-    file = index.folder / SCAN
-    file.write_bytes(file.read_bytes()[:-100] if damage is None else damage)
-    assert found(VectorIndex.open(index.folder), vector("a", 1), 1) == [("a", 1)]
-    assert snapshot.read(file, index.version) is not None
-    assert snapshot.read(file, index.version + 1) is None
-
-
-def test_a_disk_without_room_for_the_copy_still_searches(index: VectorIndex) -> None:
-    index.add(rows({"a": 1}))
-    (index.folder / SCAN).mkdir()
-    assert found(index, vector("a", 1), 1) == [("a", 1)]
-
-
-def test_an_unreadable_newest_version_is_one_line_with_the_way_out(index: VectorIndex) -> None:
-    """As a power cut may leave it: the change before is still there."""
-    index.add(rows({"a": 1}))
-    index.upsert(rows({"b": 2}))
-    index.close()
-    newest = index.folder / "vectors.lance" / "_versions" / f"{2**64 - 1 - index.version:020d}.manifest"
-    newest.write_bytes(b"")
-    for read in (lambda x: x.search(vector("a", 1), 1), lambda x: x.count, lambda x: x.upsert(rows({"c": 1}))):
-        with pytest.raises(UserError, match="goes back to the version before") as error:
-            read(VectorIndex.open(index.folder))
-        assert "\n" not in str(error.value)
-        assert str(newest) in str(error.value)
-    newest.unlink()
-    with VectorIndex.open(index.folder) as again:
-        check(again, {"a": 1})
-        again.add(rows({"c": 3}))
-        check(again, {"a": 1, "c": 3})
-
-
-def test_every_file_of_a_change_is_on_the_disk_before_it_is_acknowledged(
-    index: VectorIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: set[Path] = set()
-    real = os.fsync
-
-    def spy(handle: int) -> None:
-        synced.add(Path(f"/proc/self/fd/{handle}").readlink())
-        real(handle)
-
-    if not Path("/proc/self/fd").exists():
-        pytest.skip("needs /proc")
-    monkeypatch.setattr(durable.os, "fsync", spy)
-    table = index.folder / "vectors.lance"
-    for change in (
-        lambda: index.add(rows({"a": 1, "b": 2})),
-        lambda: index.upsert(rows({"a": 3})),
-        lambda: index.delete(["b"]),
-    ):
-        before = {path for path in table.rglob("*") if path.is_file()}
-        synced.clear()
-        change()
-        new = {path for path in table.rglob("*") if path.is_file()} - before
-        assert new
-        assert new <= synced
-        assert {path.parent for path in new} <= synced
-        assert table in synced
-
-
 def test_tidying_up_leaves_few_files_and_readers_alive(index: VectorIndex) -> None:
     for number in range(8):
         index.add(rows({f"k{number}": number}))
@@ -311,9 +246,11 @@ def test_an_index_on_disk_is_for_many_rows_and_says_its_recall(index: VectorInde
         index.build_ann(queries)
     index.close()
     with VectorIndex.open(index.folder, exact_below=500) as small:
-        assert small.recall_against_exact(queries, 5) == 1.0
+        assert small.recall_against_exact(queries, 5) == small.recall == 1.0
+        assert small.wants_ann()
         built = small.build_ann(queries, k=5, recall=0.9)
-        assert built.recall >= 0.9
+        assert small.recall == built.recall >= 0.9
+        assert not small.wants_ann()
         assert approximate.is_built(small._store.writer())
         small.delete(["k0000"])
         small.upsert(rows({"new": 3}))
@@ -321,64 +258,10 @@ def test_an_index_on_disk_is_for_many_rows_and_says_its_recall(index: VectorInde
         assert small._snapshot is None or small._snapshot.version < small.version
         assert found(small, vector("new", 3), 1) == [("new", 3)]
         assert all(n < 100 for _, n in found(small, queries[0], 5, "n < 100"))
-        with pytest.raises(UserError, match="columns are"):
-            small.search(queries[0], 3, "nothing = 1")
+        for where in ("nothing = 1", "1 / (n - n) = 1"):
+            with pytest.raises(UserError, match="columns are"):
+                small.search(queries[0], 3, where)
         small.optimise()
         assert small.recall_against_exact(queries, 5) >= 0.8
-
-
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path, kills: int) -> None:
-    """kill -9 at a random moment, again and again; the next writer takes over, whatever was held or half done."""
-    folder = tmp_path / "index"
-    VectorIndex.create(folder, DIMENSION, "tiny", METADATA, threads=1).close()
-    moments, done = random.Random(7), 0
-    waiting = [
-        start(folder),
-        start(folder),
-    ]  # the engine takes seconds to import: the next one does while this one dies
-    try:
-        for number in range(kills):
-            writer = waiting.pop(0)
-            waiting += [start(folder)] if number + 2 < kills else []
-            last = kill_after(writer, done, moments.uniform(0, 0.4))
-            assert last > done, writer.communicate()[1]
-            with VectorIndex.open(folder, "tiny", threads=1) as index:
-                # The one change that was under way may be there, but as a whole.
-                there = {hit.key: hit.metadata["n"] for hit in index.search(vector("query", 0), 10**6)[0]}
-                done = last if there == expected(last) else last + 1
-                assert there == expected(done)
-                check(index, expected(done))
-    finally:
-        for writer in waiting:
-            writer.kill()
-            writer.communicate()
-    with VectorIndex.open(folder) as index:
-        index.optimise()
-        check(index, expected(done))
-
-
-def start(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(WRITER), str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
-    )
-
-
-def kill_after(writer: subprocess.Popen[str], done: int, seconds: float) -> int:
-    """Let it go on after `done` steps; the last step it acknowledged when it was killed, `seconds` after its first."""
-    assert writer.stdin
-    assert writer.stdout
-    writer.stdin.write(f"{done}\n")
-    writer.stdin.flush()
-    lines = [writer.stdout.readline()]
-    try:
-        writer.wait(seconds)
-    except subprocess.TimeoutExpired:
-        writer.kill()
-    lines += writer.communicate()[0].splitlines()
-    return max((int(line) for line in lines if line.strip()), default=done)
+        small.add(rows({f"more{number}": number for number in range(600)}))
+        assert small.wants_ann()

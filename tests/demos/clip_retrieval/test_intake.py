@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import doctest
 import io
+import json
+import os
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -100,6 +102,15 @@ def test_one_tar_a_folder_of_tars_and_a_pattern(tmp_path: Path) -> None:
     assert keys(two) == ["s-0.tar:a.png", "deep/s-1.tar:a.png"]
 
 
+def test_the_name_of_a_tar_may_be_no_text(tmp_path: Path) -> None:
+    try:
+        file = tar(tmp_path / os.fsdecode(b"s\xe9.tar"), {"a.png": picture(1)})
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    assert keys(read_corpus(file)) == ["s\\xe9.tar:a.png"]
+    assert keys(read_corpus(tmp_path / os.fsdecode(b"{s\xe9,t}.tar"))) == ["s\\xe9.tar:a.png"]
+
+
 def test_a_tar_beside_pictures_is_named(tmp_path: Path) -> None:
     tar(tmp_path / "s.tar", {"a.png": picture(1)})
     corpus = read_corpus(put(tmp_path, **{"b.png": picture(2)}))
@@ -169,11 +180,14 @@ def test_the_reading_is_fanned_out_in_parts(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_report_holds_any_name(tmp_path: Path) -> None:
     odd = 'a "b",\nü\'.png'
-    corpus = read_corpus(put(tmp_path / "in", **{odd: b"", "ok.png": picture(), "m.mp4": b""}))
+    half = json.dumps({"file_name": "half \ud800.png"}).encode()
+    files = {odd: b"", "ok.png": picture(), "m.mp4": b"", "metadata.jsonl": half}
+    corpus = read_corpus(put(tmp_path / "in", **files))
     write_report(corpus.problems, tmp_path / "skipped.csv")
     with (tmp_path / "skipped.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [
             ["file", "reason", "detail"],
             [odd, "empty", "no bytes"],
             ["m.mp4", "other file", ".mp4 is no picture"],
+            ["metadata.jsonl:1", "named but absent", "half ?.png"],
         ]
