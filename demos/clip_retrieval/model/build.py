@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,29 +23,35 @@ from demos.clip_retrieval.model.whitening import whitening
 
 
 @contextlib.contextmanager
+def silent_logs() -> Iterator[None]:
+    """No library logs anything; what goes wrong is raised, and told once."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+
+
+@contextlib.contextmanager
 def quiet_and_offline() -> Iterator[None]:
     """Keep the hub libraries off the network and off the terminal while they read local folders."""
-    before = {name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
-    os.environ.update(dict.fromkeys(before, "1"))
+    from huggingface_hub import constants
     from transformers.utils import logging as transformers_logging
 
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
+    # The environment variable of this name is read once, when the library is imported.
+    offline, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     try:
-        yield
+        with silent_logs():
+            yield
     finally:
-        logging.disable(disabled)
+        constants.HF_HUB_OFFLINE = offline
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def build(shape: Shape, text_folder: Path) -> torch.nn.Module:

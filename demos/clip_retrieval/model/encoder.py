@@ -3,7 +3,7 @@
     encoder = EncoderSpec("shipped").load()
     encoder.texts(["a red apple"])          # (1, 384)
 
-Anything else that open_clip can build goes through torch (`model_torch`).
+Anything else that open_clip can build goes through torch (`torch_encoder`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from demos.clip_retrieval.model.words import cleaned
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Fit = Literal["pad", "crop"]
+    from demos.clip_retrieval.corpus.pictures import Fit
+
 BATCH = 64  # pictures or texts at a time
+REPLACED = ("text.onnx",)  # what earlier versions wrote beside the weights, 92 MB that nothing reads any more
 
 
 class Encoder(Protocol):
@@ -87,6 +89,8 @@ def ready(folder: Path) -> Path:
         from demos.clip_retrieval.model.onnx_export import export_towers
 
         export_towers(folder)
+        for name in REPLACED:
+            (folder / name).unlink(missing_ok=True)
     return folder
 
 

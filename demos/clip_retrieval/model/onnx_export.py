@@ -12,7 +12,8 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from demos.clip_retrieval.model.build import silent_logs
 from demos.clip_retrieval.model.shape import ONNX_IMAGE, ONNX_TEXT
 
 EIGHT = 8  # bits of a weight of the text tower
@@ -67,7 +69,6 @@ def export_towers(folder: Path) -> None:
     export_text(model, folder / ONNX_TEXT, EIGHT)
     pictures = torch.zeros(2, *model.visual.image_size, 3, dtype=torch.uint8)
     image = ImageTower(model, list(model.visual.image_mean), list(model.visual.image_std))
-    # The image tower is written last: who finds it finds both.
     scale = {"scale": repr(float(model.logit_scale.detach().exp()))}
     _export(image, pictures, "pictures", ({0: torch.export.Dim.DYNAMIC},), folder / ONNX_IMAGE, scale)
 
@@ -76,11 +77,18 @@ def export_text(model: Any, file: Path, bits: int) -> None:
     """Write the text tower of open_clip's `model`, its weights in so many bits: 8, or 32 as they are."""
     tokens = torch.tensor([[101, 1037, 2417, 6207, 102], [101, 5119, 102, 0, 0]])
     rows, length = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
-    _export(TextTower(model), tokens, "tokens", ({0: rows, 1: length},), file, {}, bits)
+    finish = partial(_quantize, layers=model.text.transformer.config.num_hidden_layers) if bits == EIGHT else None
+    _export(TextTower(model), tokens, "tokens", ({0: rows, 1: length},), file, {}, finish)
 
 
 def _export(
-    module: nn.Module, example: Tensor, name: str, shapes: Any, file: Path, facts: dict[str, str], bits: int = 32
+    module: nn.Module,
+    example: Tensor,
+    name: str,
+    shapes: Any,
+    file: Path,
+    facts: dict[str, str],
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     # In training mode the exporter would keep dropout on.
     module.eval()
@@ -93,20 +101,28 @@ def _export(
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".onnx-") as folder:
         temporary = Path(folder) / file.name
         program.save(temporary, external_data=False)
-        if bits == EIGHT:
+        if finish:
             with _quiet():
-                _quantize(temporary)
+                finish(temporary)
         temporary.replace(file)
 
 
-def _quantize(file: Path) -> None:
+def _quantize(file: Path, layers: int) -> None:
     """Rewrite a model with the weights of its matrix products in 8 bits; what they are multiplied by is rounded to 8
-    bits too, as it comes, row by row, so that a text has the same vector alone and in a batch."""
+    bits too, as it comes, row by row, so that a text has the same vector alone and in a batch.
+
+    layers: of the text tower; one product of each is kept as it is. Raises RuntimeError when there are more or fewer.
+    """
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 
     model = onnx.load(file)
-    kept = [node.name for node in model.graph.node if any(KEPT in scope.value for scope in node.metadata_props)]
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    kept = [node.name for node in products if any(KEPT in scope.value for scope in node.metadata_props)]
+    if len(kept) != layers:  # torch and transformers choose the names of the scopes
+        raise RuntimeError(
+            f"{len(kept)} products are called {KEPT} in a text tower of {layers} layers, not one in each"
+        )
     settings = DefaultWeightOnlyQuantConfig(
         block_size=BLOCK, is_symmetric=True, accuracy_level=INT8_PRODUCTS, bits=EIGHT
     )
@@ -119,13 +135,11 @@ def _quantize(file: Path) -> None:
 def _quiet() -> Iterator[None]:
     """The exporter reports its steps on the terminal and warns of its own internals; the quantizer, when imported,
     makes every library of the process report."""
-    disabled, level, handlers = logging.root.manager.disable, logging.root.level, list(logging.root.handlers)
-    logging.disable(logging.ERROR)
+    level, handlers = logging.root.level, list(logging.root.handlers)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with silent_logs(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(disabled)
         logging.root.setLevel(level)
         logging.root.handlers[:] = handlers

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from dataclasses import asdict
@@ -25,20 +26,23 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent.parent / "weights" / "tower.safetensors"
 TRAINED = ("visual.", "text.proj.", "logit_")  # the tensors that training changes where the text tower is locked
 TEXT_TOWER = "text.transformer."
+LAYER = re.compile(r"text\.transformer\.encoder\.layer\.\d+")
 
 
-def save_tower(model: torch.nn.Module, shape: Shape, facts: dict[str, str], file: Path) -> None:
+def save_tower(model: torch.nn.Module, shape: Shape, facts: dict[str, str], file: Path, text_layers: int = 0) -> None:
     """Write what was trained, with the shape of the model and `facts` (data, seed, commit ...) in the file's header.
 
     Matrices and kernels are kept in half precision: half the size, and the same answers. What is judged is what is read
-    back.
+    back. text_layers: of the text tower, from its end, that were trained too.
     """
     from safetensors.torch import save_file
 
+    last = sum(1 for name, _ in model.named_modules() if LAYER.fullmatch(name))
+    trained = (*TRAINED, *(f"{TEXT_TOWER}encoder.layer.{last - 1 - back}." for back in range(text_layers)))
     tensors = {
         name: (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
-        if name.startswith(TRAINED)
+        if name.startswith(trained)
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, file, metadata={"shape": json.dumps(asdict(shape)), **facts})
@@ -104,7 +108,8 @@ def _assemble(tower: Path, folder: Path) -> None:
     tensors = {name: tensor.float() if tensor.ndim > 1 else tensor for name, tensor in load_file(tower).items()}
     # The pooler is no part of a mean-pooled tower, and open_clip loads strictly.
     text = {name: tensor for name, tensor in load_file(texts / "model.safetensors").items() if "pooler." not in name}
-    tensors |= {TEXT_TOWER + name: tensor for name, tensor in text.items() if not name.endswith("position_ids")}
+    published = {TEXT_TOWER + name: tensor for name, tensor in text.items() if not name.endswith("position_ids")}
+    tensors = published | tensors  # layers that were trained replace the published ones
     for name in TEXT_FILES:
         shutil.copyfile(texts / name, folder / name)
     save_file(tensors, folder / WEIGHTS)

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
+import onnx
 import open_clip
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.model.build import build, export
+from demos.clip_retrieval.model.build import build, export, quiet_and_offline
 from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder, ready
-from demos.clip_retrieval.model.shape import CONFIG, Shape, is_at_home
-from demos.clip_retrieval.model.torch_encoder import load_open_clip
-from demos.clip_retrieval.model.weights import assembled, read_header, save_tower
+from demos.clip_retrieval.model.onnx_export import _quantize
+from demos.clip_retrieval.model.shape import CONFIG, ONNX_IMAGE, ONNX_TEXT, Shape, is_at_home
+from demos.clip_retrieval.model.torch_encoder import load_open_clip, trimmed
+from demos.clip_retrieval.model.weights import assembled, digest, read_header, save_tower
 from shared.errors import UserError
 
 QUERIES = ["a red apple", "clock", "woman firefighter: medium-dark skin tone"]
@@ -82,6 +88,66 @@ def test_onnx_gives_the_vectors_of_torch_alone_and_in_padded_batches(tiny_tower:
     assert fast.images(pixels[:0]).shape == fast.texts([]).shape == (0, 384)
     with pytest.raises(ValueError, match="pictures must be"):
         fast.images(np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_a_tower_file_is_known_by_its_hash(tiny_tower: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.clip_retrieval.model.torch_encoder.SHIPPED", tiny_tower)
+    before = assembled(tiny_tower)
+    assert before.name == digest(tiny_tower)
+    for name in ("shipped", f"local-dir:{tiny_tower}"):
+        assert load_open_clip(name, "cpu").identity == before.name
+    assert OnnxEncoder(before).identity == before.name
+
+
+def test_an_upgraded_cache_loses_the_text_tower_of_the_version_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_towers(folder: Path) -> None:
+        assert (folder / "text.onnx").is_file()  # until there is another
+        (folder / ONNX_TEXT).touch()
+
+    monkeypatch.setattr("demos.clip_retrieval.model.onnx_export.export_towers", export_towers)
+    for name in ("text.onnx", ONNX_IMAGE):
+        (tmp_path / name).touch()
+    assert ready(tmp_path) == tmp_path
+    assert sorted(file.name for file in tmp_path.iterdir()) == [ONNX_IMAGE, ONNX_TEXT]
+
+
+def test_eight_bits_are_refused_where_the_products_to_keep_are_not_found(tmp_path: Path) -> None:
+    """Two layers of one product each, called as torch and transformers call them, or otherwise."""
+    for scopes in (["query", "value"], ["key", "keys"], ["value", "value", "value"]):
+        nodes = []
+        for number, scope in enumerate(scopes):
+            node = helper.make_node("MatMul", [f"x{number}", f"w{number}"], [f"x{number + 1}"], name=f"product{number}")
+            node.metadata_props.add(key="namespace", value=f"text.layer.{number}.attention.self.{scope}: Linear/matmul")
+            nodes.append(node)
+        ends = [helper.make_tensor_value_info(f"x{end}", TensorProto.FLOAT, [1, 16]) for end in (0, len(scopes))]
+        weights = [numpy_helper.from_array(np.eye(16, dtype=np.float32), f"w{n}") for n in range(len(scopes))]
+        graph = helper.make_graph(nodes, "tower", ends[:1], ends[1:], weights)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "text.onnx")
+        before = digest(tmp_path / "text.onnx")
+        with pytest.raises(RuntimeError, match="in a text tower of 2 layers"):
+            _quantize(tmp_path / "text.onnx", layers=2)
+        assert digest(tmp_path / "text.onnx") == before
+
+
+def test_nothing_is_logged_nor_asked_of_the_hub_while_a_folder_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    before = huggingface_hub.is_offline_mode()
+    with quiet_and_offline():
+        assert huggingface_hub.is_offline_mode()
+        with pytest.raises(huggingface_hub.errors.OfflineModeIsEnabled):
+            huggingface_hub.get_session().get("https://huggingface.co/api/models")
+        logging.getLogger("open_clip").critical("all is lost")
+    assert huggingface_hub.is_offline_mode() is before
+    assert not caplog.records
+
+
+def test_padding_is_what_the_text_tower_calls_so() -> None:
+    """XLM-R begins a text with 0 and pads with 1."""
+    tokens = torch.tensor([[0, 35378, 8999, 2, 1, 1], [0, 9, 2, 1, 1, 1]])
+    text = SimpleNamespace(pooler=None, config=SimpleNamespace(pad_token_id=1))
+    assert torch.equal(trimmed(tokens, SimpleNamespace(text=text)), tokens[:, :4])
+    assert torch.equal(trimmed(tokens, SimpleNamespace(text=SimpleNamespace())), tokens)
 
 
 def test_a_killed_assembly_leaves_nothing_half(tiny_tower: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
