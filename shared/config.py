@@ -33,6 +33,20 @@ class DemoConfig(Section):
     )
 
 
+V = TypeVar("V")
+
+
+def different(values: list[V]) -> list[V]:
+    """Of a list field, with pydantic's AfterValidator. Raises ValueError where something stands in it twice.
+
+    >>> different([1, 2])
+    [1, 2]
+    """
+    if twice := [value for place, value in enumerate(values) if value in values[:place]]:
+        raise ValueError(f"{twice[0]!r} stands in it twice")
+    return values
+
+
 C = TypeVar("C", bound=DemoConfig)
 
 

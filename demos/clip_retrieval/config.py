@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from shared.config import DemoConfig, Section
+from shared.config import DemoConfig, Section, different
 
+TEXT_WIDTH = 384  # of MiniLM
 Fold = Annotated[int, Field(ge=0, le=2)]
 Caption = Literal["name", "tags", "subgroup"]
 BenchPart = Literal["training", "search", "query"]
@@ -46,7 +47,7 @@ class SplitSection(Section):
     """How the embedded corpus is divided; by families of pictures, never by rows."""
 
     seed: int = Field(0, ge=0, description="orders the families before they are dealt out, from 0")
-    folds: list[Fold] = Field(
+    folds: Annotated[list[Fold], AfterValidator(different)] = Field(
         [0, 1, 2],
         min_length=1,
         max_length=3,
@@ -64,9 +65,9 @@ class ModelSection(Section):
 
     name: str = Field(
         "shipped",
-        description="shipped = the weights beside this demo; train = train now; local-dir:FOLDER = a folder with "
-        "open_clip_config.json; pretrained:ARCHITECTURE/TAG = a real checkpoint through open_clip, such as "
-        "pretrained:ViT-B-32/laion2b_s34b_b79k",
+        description="shipped = the weights beside this demo; train = train now; local-dir:PATH = a folder with "
+        "open_clip_config.json, or a tower file as training writes one; pretrained:ARCHITECTURE/TAG = a real "
+        "checkpoint through open_clip, such as pretrained:ViT-B-32/laion2b_s34b_b79k",
     )
     image_tower: str = Field("resnet10t", description="timm architecture of the image tower that is trained")
     size: int = Field(64, ge=32, le=512, description="side of the pictures it sees [pixels], 32 to 512")
@@ -76,10 +77,10 @@ class ModelSection(Section):
 class LossSection(Section):
     """What is minimised in training."""
 
-    kind: Literal["clip", "siglip", "multipositive"] = Field(
+    kind: Literal["clip", "siglip", "multipositive", "multipositive-siglip"] = Field(
         "multipositive",
-        description="clip and siglip are open_clip's own; multipositive is clip where pictures that share a caption "
-        "are positives of each other",
+        description="clip and siglip are open_clip's own; multipositive is clip, multipositive-siglip siglip, where "
+        "pictures that share a caption are positives of each other",
     )
     batch: float = Field(
         1.0, ge=0, le=100, description="weight of the loss within the batch, which `kind` names, 0 to 100"
@@ -108,14 +109,17 @@ class TrainSection(Section):
         False,
         description="whether the linear map behind the text tower learns, or stays the whitening it starts as",
     )
-    captions: list[Caption] = Field(
+    captions: Annotated[list[Caption], AfterValidator(different)] = Field(
         ["name", "tags", "subgroup"], min_length=1, description="which captions of a picture are its positives"
     )
     skin_tones: float = Field(
         0.3, ge=0, le=1, description="share of the draws of a base emoji that take one of its skin tones, 0 to 1"
     )
     text_layers: int = Field(
-        0, ge=0, le=6, description="layers of the text tower, from its end, that are trained too; 0 = locked (LiT)"
+        0,
+        ge=0,
+        le=6,
+        description="layers of the text tower, from its end, that the first stage trains too; 0 = locked (LiT)",
     )
 
 
@@ -171,7 +175,7 @@ class DistilSection(Section):
     epochs: int = Field(3, ge=0, le=1000, description="passes over all pictures; 0 = no second stage, 0 to 1000")
     head_epochs: int = Field(4, ge=1, le=1000, description="passes of the new head alone before, 1 to 1000")
     batch: int = Field(128, ge=8, le=4096, description="pictures a step, 8 to 4096")
-    skin_tones: int = Field(
+    tone_repeats: int = Field(
         10, ge=0, le=1000, description="times a pass shows each picture with a skin tone, 0 to 1000"
     )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak of the whole tower's, above 0 to 1")
@@ -189,7 +193,7 @@ class DistilSection(Section):
 class EvaluationSection(Section):
     """What is measured."""
 
-    peers: list[Peer] = Field(
+    peers: Annotated[list[Peer], AfterValidator(different)] = Field(
         ["pixels", "hog", "efficientnet", "both", "oracle"], description="whom the trained model is compared with"
     )
     bootstrap: int = Field(10_000, ge=100, le=1_000_000, description="resamples behind each interval, 100 to 1e6")
@@ -198,8 +202,10 @@ class EvaluationSection(Section):
 class BenchSection(Section):
     """What `trendlab bench` times."""
 
-    parts: list[BenchPart] = Field(["training", "search", "query"], min_length=1, description="what is timed")
-    steps: int = Field(4, ge=1, le=1000, description="training steps in one timing, 1 to 1000")
+    parts: Annotated[list[BenchPart], AfterValidator(different)] = Field(
+        ["training", "search", "query"], min_length=1, description="what is timed"
+    )
+    steps: int = Field(12, ge=1, le=1000, description="training steps in one timing, 1 to 1000")
     rounds: int = Field(7, ge=3, le=100, description="timings of each loop, in turns, 3 to 100")
     seeds: int = Field(2, ge=1, le=10, description="seeds over which the losses of the loops are compared, 1 to 10")
     loss_steps: int = Field(28, ge=4, le=10_000, description="training steps to the compared loss, 4 to 10000")
@@ -239,6 +245,13 @@ class ClipConfig(DemoConfig):
                 "model.name=train with data.corpus: training on your own pictures is not offered; judge them with "
                 "model.name=shipped, local-dir:FOLDER or pretrained:NAME/TAG"
             )
-        if self.train.text_layers and self.loss.bank:
-            raise ValueError("loss.bank must be 0 where train.text_layers is not: a text tower that learns has no bank")
+        if self.train.text_layers and (self.loss.bank or self.teacher.weight):
+            raise ValueError(
+                "loss.bank and teacher.weight must be 0 where train.text_layers is not: both know the texts from before"
+            )
+        if self.model.dimension != TEXT_WIDTH and not self.train.projection:
+            raise ValueError(
+                f"model.dimension other than {TEXT_WIDTH}, the width of the text tower, needs train.projection=true: "
+                "the map between them starts at random"
+            )
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from demos.clip_retrieval.emoji.families import identities
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import compositional_split
+from demos.clip_retrieval.emoji.splits import GENDERS, compositional_split
 from demos.clip_retrieval.judging.compositional import PARTS, Composition, compose, gallery_of
 from demos.clip_retrieval.judging.peers import LABELS, compositional_peer
 from demos.clip_retrieval.model.minilm import MiniLM
@@ -31,6 +31,8 @@ def composition_table(config: ClipConfig, run: Run) -> Table:
     for part in PARTS:
         columns += [Column(name=part, unit="%", direction="higher", digits=1), Column(name=f"{part}, 95 %")]
     rows: list[list[str | float | None]] = []
+    split = compositional_split()
+    roles = split.role[split.held]
     for where in GALLERIES:
         found = {"our CLIP": ours[where], **{name: each[where] for name, each in peer.items()}}
         first = next(iter(found.values()))
@@ -41,9 +43,11 @@ def composition_table(config: ClipConfig, run: Run) -> Table:
         for name, result in found.items():
             row: list[str | float | None] = [name, result.gallery]
             for part in PARTS:
-                interval = bootstrap(result.right[part], resamples=config.evaluation.bootstrap, unit="combinations")
+                # Three combinations share a role, and a model that knows the role is right in all of them.
+                each = result.right[part][np.argsort(roles, kind="stable")].reshape(-1, len(GENDERS)).mean(1)
+                interval = bootstrap(each, resamples=config.evaluation.bootstrap, unit="roles")
                 row += [
-                    float(100 * result.right[part].mean()),
+                    float(100 * each.mean()),
                     f"{100 * interval.low:.0f} to {100 * interval.high:.0f}",
                 ]
             rows.append(row)
@@ -53,7 +57,7 @@ def composition_table(config: ClipConfig, run: Run) -> Table:
         rows=rows,
         caption="First answer to the names of 237 held-out pictures such as “woman firefighter: dark skin tone”, when "
         "every pair of the three parts was in training. All: among 1,422 pictures, most of them trained on; held: "
-        "among the 237. No claim on people: three words of a caption.",
+        "among the 237. Intervals over the 79 roles. No claim on people: three words of a caption.",
     )
 
 
@@ -71,7 +75,7 @@ def _ours(config: ClipConfig, run: Run) -> dict[Where, Composition]:
         track=run.track,
         spread=run.map,
     )
-    encoder = trained.spec().load()
+    encoder = trained.spec(config.device).load()
     images = encoder.images(np.asarray(pictures(encoder.size)[split.cells]))
     words = encoder.texts(_names(split.held))
     return _composed(words @ images.T)

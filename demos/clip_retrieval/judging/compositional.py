@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from demos.clip_retrieval.judging.retrieval import Ranked
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,13 +29,12 @@ PARTS = ("role", "gender", "skin tone", "all three")
 class Composition:
     """Which parts of the first answer were right.
 
-    right: part -> (q,) 0 or 1; chance: part -> the share of gallery pictures that would be right; ranked: of the exact
-    combination; gallery: pictures searched.
+    right: part -> (q,) 0 or 1; chance: part -> the share of gallery pictures that would be right; gallery:
+    pictures searched.
     """
 
     right: dict[str, NDArray[np.float64]]
     chance: dict[str, float]
-    ranked: Ranked
     gallery: int
 
 
@@ -74,7 +71,7 @@ def compose(
     first = scores >= best
     right = {part: np.where(first, match, True).all(1).astype(float) for part, match in matches.items()}
     chance = {part: float(match.mean()) for part, match in matches.items()}
-    return Composition(right, chance, Ranked.of(scores, matches["all three"]), len(gallery))
+    return Composition(right, chance, len(gallery))
 
 
 def right_parts(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,7 @@ class Model:
 def models(config: ClipConfig, run: Run) -> list[Model]:
     """A model for each fold that is tested: trained now, or the one that the config names for all of them.
 
-    Raises UserError when the shipped model was trained on pictures that these folds test.
+    Raises UserError when the shipped model, or a tower that was trained here, has seen pictures that these folds test.
     """
     split = group_split(config.split.seed)
     if config.model.name == "train":
@@ -72,16 +73,32 @@ def models(config: ClipConfig, run: Run) -> list[Model]:
 
 
 def _folds(config: ClipConfig, split: GroupSplit) -> Sequence[int]:
-    if config.model.name != "shipped":
+    tower = tower_of(config.model.name)
+    if tower is None:
         return config.split.folds
-    header = read_header(SHIPPED)
+    name, header = "the shipped model" if tower == SHIPPED else str(tower), read_header(tower)
+    if "fold" not in header:
+        raise UserError(f"{name} was trained on a split without test folds ({header.get('split', 'unknown')})")
     fold = int(header["fold"])
     if header["split"] != split.digest or fold not in config.split.folds:
         raise UserError(
-            f"the shipped model is tested on fold {fold} of split.seed 0 alone; it was trained on the others: "
-            f"use split.folds=[{fold}], or model.name=train"
+            f"{name} is tested on fold {fold} alone, of the split it was trained with; it has seen the others: use "
+            f"split.folds=[{fold}] with that split.seed, or model.name=train"
         )
     return [fold]
+
+
+def tower_of(name: str) -> Path | None:
+    """The file that a `model.name` means, where it is a tower that this demo trained."""
+    if name == "shipped":
+        return SHIPPED
+    file = Path(name.removeprefix("local-dir:")).expanduser()
+    return file if name.startswith("local-dir:") and file.is_file() else None
+
+
+def is_ours(name: str) -> bool:
+    """Whether what a model was trained on is known: it is trained now, or a tower that says so."""
+    return name == "train" or tower_of(name) is not None
 
 
 def _train(config: ClipConfig, split: GroupSplit, fold: int, run: Run) -> Model:
@@ -98,7 +115,7 @@ def _train(config: ClipConfig, split: GroupSplit, fold: int, run: Run) -> Model:
         track=run.track,
         spread=run.map,
     )
-    return _embedded(fold, trained.spec(), run, trained.history)
+    return _embedded(fold, trained.spec(config.device), run, trained.history)
 
 
 def _embedded(fold: int, spec: EncoderSpec, run: Run, history: History | None = None) -> Model:
@@ -122,7 +139,7 @@ def _ours(model: Model, split: GroupSplit) -> FoldScores:
     gallery = split.gallery(model.fold)
     # A larger gallery: the test pictures among one picture of every family, those of training too.
     every = split.representative
-    return score(model.of(gallery), remembered(model.encoder.texts), gallery, every=(every, model.of(every)))
+    return score(model.of(gallery), model.encoder.texts, gallery, every=(every, model.of(every)))
 
 
 def _peer(name: Peer, found: Sequence[Model], split: GroupSplit, words: MiniLM) -> Judged:
@@ -133,17 +150,5 @@ def _peer(name: Peer, found: Sequence[Model], split: GroupSplit, words: MiniLM) 
         every = split.representative
         known = (every, asked.images(every))
         folds.append(score(asked.images(gallery), asked.texts, gallery, named=asked.named(gallery), every=known))
-        settings.append(asked.setting)
-    return Judged(name, LABELS[name], folds, "; ".join(dict.fromkeys(map(str, settings))))
-
-
-def remembered(texts: Callable[[list[str]], NDArray[np.float32]]) -> Callable[[list[str]], NDArray[np.float32]]:
-    """The same function, asked once for each list of texts."""
-    known: dict[tuple[str, ...], NDArray[np.float32]] = {}
-
-    def ask(asked: list[str]) -> NDArray[np.float32]:
-        if tuple(asked) not in known:
-            known[tuple(asked)] = texts(asked)
-        return known[tuple(asked)]
-
-    return ask
+        settings.append(asked.setting.told(name))
+    return Judged(name, LABELS[name], folds, "; ".join(dict.fromkeys(settings)))

@@ -63,6 +63,13 @@ class Setting:
     target: str = "name tags"
     whitening: float = 0.0
 
+    def told(self, name: PeerName) -> str:
+        """The settings that this peer has, in words."""
+        space = f"whitening {self.whitening:g}"
+        if name == "pixels":
+            return f"neighbours {self.neighbours}, {space}"
+        return f"gamma {self.gamma:g}, ridge {self.ridge:g}, texts of {self.target.replace(' ', ' + ')}, {space}"
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -149,12 +156,6 @@ def _ridge_scores(name: Features, train: Rows, validation: Rows, words: Words) -
             setting = Setting(gamma=gamma, ridge=ridge, target=target, whitening=power)
             scored[setting] = _reciprocal(images, texts, validation)
     return scored
-
-
-def raw_scores(kind: Features, rows: Rows) -> Floats:
-    """(n, n) nearness of pictures by their features alone, no text in between: minus the squared distance."""
-    found = features(kind, rows)
-    return -squared_distances(found, found)
 
 
 class _Kernel:

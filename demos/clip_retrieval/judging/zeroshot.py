@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Texts = Callable[[list[str]], NDArray[np.float32]]
 
 SMALL_GROUP = "component"  # nine pictures in all, one a test fold: left out of the balanced accuracy over 11 groups
-BINS = 15  # of confidence, in the calibration error
 
 
 @functools.cache
@@ -112,21 +111,6 @@ class ZeroShot:
         count = len(self.classes)
         pairs = self.labels * count + self.predicted()
         return np.bincount(pairs, minlength=count * count).reshape(count, count)
-
-    def probabilities(self, scale: float) -> NDArray[np.float64]:
-        """(n, c) softmax of scale times the scores; scale: what the model multiplies a cosine by, above 0."""
-        logits = scale * self.scores.astype(float)
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
-
-    def calibration_error(self, scale: float) -> float:
-        """Expected calibration error, 0 to 1, in 15 bins of equal width of the highest probability (Guo et al., On
-        Calibration of Modern Neural Networks, 2017)."""
-        confidence = self.probabilities(scale).max(1)
-        right = self.predicted() == self.labels
-        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        gaps = np.abs(np.bincount(bins, weights=right - confidence, minlength=BINS))
-        return float(gaps.sum() / len(right))
 
     def _rows(self) -> NDArray[np.float64]:
         return np.column_stack([self.labels, self.predicted() == self.labels]).astype(float)

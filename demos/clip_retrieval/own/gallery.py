@@ -74,11 +74,14 @@ class OwnPictures:
         return hashlib.sha256("\n".join(sorted(facts)).encode("utf-8", "replace")).hexdigest()
 
 
-def load(corpus: str, spec: EncoderSpec, run: Run, follow_links: bool = False) -> OwnPictures:
+def load(
+    corpus: str, spec: EncoderSpec, run: Run, follow_links: bool = False, classes: str | None = None
+) -> OwnPictures:
     """Read the corpus, embed what is new or changed, and find out what is right for what.
 
     corpus: as `--corpus` of `trendlab search`. Raises UserError in one line where it does not exist, has no captions,
-    fewer than LEAST pictures with one, or the same caption for all; before anything is embedded.
+    fewer than LEAST pictures with one, the same caption for all, or no such fact as `classes`; before anything is
+    embedded.
     """
     root = str(Path(corpus).expanduser().absolute())
     # Copies are kept here and not in the index: the caption of a copy is a caption of the picture.
@@ -93,6 +96,8 @@ def load(corpus: str, spec: EncoderSpec, run: Run, follow_links: bool = False) -
     for item in found.items:
         texts[firsts.setdefault(item.sha256, item).key] += captions_of(item)
     _check(corpus, [texts[item.key] for item in firsts.values()])
+    if classes is not None:
+        classes_of(found.items, classes)
     encoded = _embed(root, spec, run, follow_links)
     vectors = _vectors(folder_of(root, spec.load().identity))
     there = [item for item in firsts.values() if item.key in vectors]

@@ -46,7 +46,7 @@ def evaluate_own(config: ClipConfig, run: Run) -> Result:
     Raises UserError where `data.corpus` cannot be judged, or the model cannot be had.
     """
     spec = EncoderSpec(config.model.name, config.device)
-    own = load(str(config.data.corpus), spec, run, config.data.follow_links)
+    own = load(str(config.data.corpus), spec, run, config.data.follow_links, config.data.classes)
     run.say(f"judging {len(own.items):,} pictures with {len(own.captions):,} captions")
     scores = score_own(own, spec.load(), config.seed, config.data.classes, config.data.prompt)
     numbers = _numbers(scores, config)

@@ -33,7 +33,8 @@ from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM, precision
-from demos.clip_retrieval.training.train_model import tokenizer
+from demos.clip_retrieval.training.train_model import check_tower, tokenizer
+from shared.fanout import worker_count
 from shared.result import Column, Headline, Metric, Table
 from shared.seed import generator
 
@@ -229,6 +230,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 def measure_training(config: ClipConfig, run: Run) -> tuple[list[Headline], list[Metric], list[Table]]:
     """The ladder on the training part of fold 0, then the plain loop and ours over the same number of pairs."""
     settings = config.bench
+    check_tower(config.model.image_tower)
     train = group_split(config.split.seed).train(0, neutral_only=True)
     with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
         task = make_task(config, train, Path(folder))
@@ -246,7 +248,9 @@ def measure_training(config: ClipConfig, run: Run) -> tuple[list[Headline], list
 
 def _best_workers(task: Task, config: ClipConfig, run: Run) -> int:
     """The number of loader workers with which the plain loop is fastest here: the peer at its best."""
-    tried = {f"{workers}": Loop(Variant("", workers), task, config, config.seed) for workers in (0, 1, 2)}
+    cores = worker_count(None)
+    counts = sorted({0, cores, *(2**power for power in range(10) if 2**power < cores)})
+    tried = {f"{workers}": Loop(Variant("", workers), task, config, config.seed) for workers in counts}
     run.say("training: workers of the plain loop")
     rates = pairs_a_second(tried, config.bench.steps, 3, config.train.batch)
     for loop in tried.values():
@@ -290,8 +294,9 @@ def _report(
     about = (
         f"{config.model.image_tower} at {config.model.size} pixels, batch {config.train.batch}, locked MiniLM, "
         f"ClipLoss, {torch.get_num_threads()} thread(s), {config.bench.rounds} rounds in turns. The plain loop has "
-        f"{plain.workers} loader worker(s), the fastest of 0 to 2. {operations / 1e9:.2f} GFLOP a pair in the image "
-        f"tower; GEMM peak here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, {peaks[True] / 1e9:,.0f} in bfloat16."
+        f"{plain.workers} loader worker(s), the fastest of 0 to {worker_count(None)}. {operations / 1e9:.2f} GFLOP a "
+        f"pair in the image tower; GEMM peak here {peaks[False] / 1e9:,.0f} GFLOP/s in float32, "
+        f"{peaks[True] / 1e9:,.0f} in bfloat16."
     )
     return [first], [share], [_ladder_table(rows, rates, used, about), _loss_table(curves, config)]
 

@@ -114,7 +114,7 @@ def lessons(
     weight = np.minimum(length / np.median(length), settings.surest)
     known = np.full(len(told.texts), settings.surest, np.float32)
     # So few are lost among the composites unless they come often.
-    times = np.concatenate([np.ones(len(said), np.int64), np.full(len(told.texts), settings.skin_tones)])
+    times = np.concatenate([np.ones(len(said), np.int64), np.full(len(told.texts), settings.tone_repeats)])
     return Lessons(
         np.concatenate([drawn, made[0], told.pictures]),
         np.concatenate([unit(said), told.texts]),
@@ -191,7 +191,7 @@ def _fit(
     random = generator(seed, "distil", accelerator.process_index)
     order = torch.Generator().manual_seed(int(generator(seed, "distil order").integers(2**31)))
     numbers: Any = learned.shown.tolist()
-    loader: Any = DataLoader(numbers, settings.batch, shuffle=True, drop_last=True, generator=order)
+    loader: Any = DataLoader(numbers, min(settings.batch, len(numbers)), shuffle=True, drop_last=True, generator=order)
     optimizer = optimizer_of(model, config.train.optimizer, settings.learning_rate, settings.weight_decay)
     tower, optimizer, loader = accelerator.prepare(model.visual, optimizer, loader)
     steps, history = settings.epochs * len(loader), History()

@@ -85,7 +85,8 @@ def fit(
 ) -> History:
     """Train `model` in place; its random numbers all come from `seed`.
 
-    watch: a number to follow, at ten epochs, that changes nothing. track: wraps the epochs in a progress bar.
+    watch: a number to follow, at some epochs and the last, that changes nothing. track: wraps the epochs in a
+    progress bar.
     """
     settings = config.train
     device = devices.resolve(config.device)
@@ -113,7 +114,7 @@ def fit(
                 model.logit_scale.clamp_(0, LARGEST_SCALE)
             losses.append(loss.detach())
         history.losses.append(float(torch.stack(losses).mean()))
-        if watch and (epoch + 1) % max(1, settings.epochs // WATCHED) == 0:
+        if watch and ((epoch + 1) % max(1, settings.epochs // WATCHED) == 0 or epoch + 1 == settings.epochs):
             model.eval()
             history.watched.append((epoch + 1, watch(model)))
             model.train()

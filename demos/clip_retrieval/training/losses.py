@@ -68,12 +68,13 @@ def regression_loss(image_features: Tensor, text_features: Tensor) -> Tensor:
     return (1 - (image_features * text_features).sum(1)).mean()
 
 
-def contrastive(kind: str, keys: Tensor | None = None) -> torch.nn.Module:
+def contrastive(kind: str) -> torch.nn.Module:
     """The loss of a config's `loss.kind`. Raises ValueError for another name."""
     kinds: dict[str, type[torch.nn.Module]] = {
         "clip": ClipLoss,
         "siglip": SigLipLoss,
         "multipositive": MultiPositiveClipLoss,
+        "multipositive-siglip": MultiPositiveSigLipLoss,
     }
     if kind not in kinds:
         raise ValueError(f"unknown loss {kind!r}; allowed: {', '.join(kinds)}")

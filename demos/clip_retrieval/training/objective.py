@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demos.clip_retrieval.training.losses import MultiPositiveClipLoss, bank_loss, contrastive, regression_loss
+from demos.clip_retrieval.training.losses import (
+    MultiPositiveClipLoss,
+    MultiPositiveSigLipLoss,
+    bank_loss,
+    contrastive,
+    regression_loss,
+)
 
 if TYPE_CHECKING:
     from demos.clip_retrieval.config import LossSection
@@ -111,8 +117,7 @@ class Objective(nn.Module):
         return loss
 
     def _contrast(self, image: Tensor, text: Tensor, scale: Tensor, keys: Tensor) -> Tensor:
-        if isinstance(self.contrast, MultiPositiveClipLoss):
-            return self.contrast(image, text, scale, keys)
-        if self.model.logit_bias is not None:
-            return self.contrast(image, text, scale, self.model.logit_bias)
-        return self.contrast(image, text, scale)
+        bias = [] if self.model.logit_bias is None else [self.model.logit_bias]
+        shared = [keys] if isinstance(self.contrast, (MultiPositiveClipLoss, MultiPositiveSigLipLoss)) else []
+        loss: Tensor = self.contrast(image, text, scale, *bias, *shared)
+        return loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from demos.clip_retrieval.training.draws import Drawings
 from demos.clip_retrieval.training.fit import History, Pairs, fit, plain
 from demos.clip_retrieval.training.teacher import out_of_fold
 from demos.clip_retrieval.training.text_bank import TextBank, text_bank
+from shared.errors import UserError
+from shared.names import did_you_mean
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ Track = Callable[[str, Iterable[int]], Iterable[int]]
 KINDS = ("name", "tags", "subgroup")
 BOTH = ("name", "tags")
 CHUNK = 64  # records whose variants are drawn in one task
-SEEN = 64  # validation pictures looked at at a time
+SEEN = 64  # pictures or texts looked at at a time
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,17 @@ class Trained:
     tower: Path
     history: History
 
-    def spec(self) -> EncoderSpec:
+    def spec(self, device: str = "auto") -> EncoderSpec:
         """The encoder of the model, put together with MiniLM in the cache."""
-        return EncoderSpec(f"local-dir:{assembled(self.tower)}")
+        return EncoderSpec(f"local-dir:{assembled(self.tower)}", device)
+
+
+def check_tower(name: str) -> None:
+    """Raises UserError where timm has no such architecture."""
+    import timm
+
+    if not timm.is_model(name):
+        raise UserError(f"model.image_tower={name}: timm has none of this name{did_you_mean(name, timm.list_models())}")
 
 
 def in_turn(_: str, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -72,8 +82,10 @@ def train_model(
     """Train on the records `train` and write the tower to `file`.
 
     part: names the part in the random numbers, so that folds differ; validation: records whose mean reciprocal rank is
-    followed, and changes nothing; spread: `run.map`, to draw variants in all workers.
+    followed, and changes nothing; spread: `run.map`, to draw variants in all workers. Raises UserError where timm has
+    no such tower.
     """
+    check_tower(config.model.image_tower)
     seed = int(generator(config.seed, "train", part).integers(2**31))
     pixels = pictures(config.model.size)
     shape = _shape(config, pixels[train])
@@ -86,11 +98,11 @@ def train_model(
     unlock_text_layers(model, config.train.text_layers)
     tokens = tokenizer()(bank.texts) if config.train.text_layers else None
     pairs = Pairs(records(), pixels, train, bank, _drawings(config, model, bank, train, seed, spread), tokens)
-    watch = None if validation is None else _reciprocal_rank(shape, pixels, bank, validation)
+    watch = None if validation is None else _reciprocal_rank(shape, pixels, bank, validation, tokens)
     history = fit(model, shape, pairs, config, seed=seed, watch=watch, track=track)
     if config.distil.epochs and pairs.drawings is not None:
         model, shape = _second(model, shape, pairs, config, seed, history, watch, track, spread)
-    save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file)
+    save_tower(model, shape, {**(facts or {}), "losses": json.dumps(history.losses)}, file, config.train.text_layers)
     return Trained(file, history)
 
 
@@ -106,16 +118,18 @@ def _second(
     spread: Map,
 ) -> tuple[Any, Shape]:
     """The second stage (`distil`), whose losses follow those of the first in `history`."""
-    drawings = pairs.drawings
+    drawings, bank = pairs.drawings, pairs.bank
     assert drawings is not None
+    if pairs.tokens is not None:
+        bank = replace(bank, pooled=_pooled(model, pairs.tokens))  # the text tower has learned since
     toned = np.setdiff1d(pairs.train, drawings.rows)
     learned = lessons(
         model,
         shape,
         drawings,
-        _texts(model, pairs.bank, drawings.rows, BOTH),
+        _texts(model, bank, drawings.rows, BOTH),
         composites(drawings.rows, config, seed, spread),
-        Told(np.asarray(pairs.pictures[toned]), _texts(model, pairs.bank, toned, ["name"])),
+        Told(np.asarray(pairs.pictures[toned]), _texts(model, bank, toned, ["name"])),
         config.distil,
     )
     model, shape, then = distilled(model, shape, learned, config, seed=seed, watch=watch, track=track)
@@ -156,6 +170,18 @@ def _texts(model: Any, bank: TextBank, rows: NDArray[np.int64], kinds: Sequence[
     return normalised_rows(np.asarray(found))
 
 
+@torch.inference_mode()
+def _pooled(model: Any, tokens: torch.Tensor) -> NDArray[np.float32]:
+    """(n, w) what the text tower, as it is now, makes of tokens (n, c) before its projection; length 1."""
+    device, found = next(model.parameters()).device, []
+    model.eval()
+    for part in tokens.to(device).split(SEEN):
+        mask = (part != 0).long()
+        states = model.text.transformer(input_ids=part, attention_mask=mask)
+        found.append(torch.nn.functional.normalize(model.text.pooler(states, mask).float(), dim=1).cpu().numpy())
+    return np.concatenate(found)
+
+
 def tokenizer() -> Callable[[list[str]], torch.Tensor]:
     """n texts -> (n, CONTEXT) tokens, as open_clip's own tokenizer gives them."""
     from open_clip.tokenizer import HFTokenizer
@@ -170,12 +196,12 @@ def _shape(config: ClipConfig, pixels: NDArray[np.uint8]) -> Shape:
     sample = pixels[:: max(1, len(pixels) // 1000)].astype(np.float32) / 255
     mean, std = sample.mean((0, 1, 2)).tolist(), sample.std((0, 1, 2)).tolist()
     settings = config.model
-    siglip = config.loss.kind == "siglip"
+    siglip = config.loss.kind.endswith("siglip")
     return Shape(settings.image_tower, settings.size, settings.dimension, (*mean,), (*std,), siglip)
 
 
 def _reciprocal_rank(
-    shape: Shape, pixels: NDArray[np.uint8], bank: TextBank, judged: NDArray[np.int64]
+    shape: Shape, pixels: NDArray[np.uint8], bank: TextBank, judged: NDArray[np.int64], tokens: torch.Tensor | None
 ) -> Callable[[Any], float]:
     """Follows the mean reciprocal rank of names among the pictures `judged`."""
 
@@ -184,8 +210,9 @@ def _reciprocal_rank(
         device = next(trained.parameters()).device
         inputs = normalised(pixels[judged], shape.mean, shape.std, device)
         image = torch.cat([trained.encode_image(part, normalize=True).float() for part in inputs.split(SEEN)])
-        names = torch.from_numpy(bank.of("name")[judged]).to(device)
-        text = torch.nn.functional.normalize(trained.text.proj(names), dim=1)
+        rows = bank.rows["name"][judged]
+        pooled = bank.pooled[rows] if tokens is None else _pooled(trained, tokens[torch.from_numpy(rows)])
+        text = torch.nn.functional.normalize(trained.text.proj(torch.from_numpy(pooled).to(device)), dim=1)
         scores = text @ image.T
         ranks = (scores >= scores.diagonal()[:, None]).sum(1)
         return float((1 / ranks).mean())

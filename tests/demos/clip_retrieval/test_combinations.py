@@ -79,7 +79,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[dict[str, Any
 
         def train_model(config: ClipConfig, train: np.ndarray, file: Path, **rest: Any) -> Any:
             calls.append({"train": train, "file": file, **rest})
-            return SimpleNamespace(spec=lambda: SimpleNamespace(load=lambda: encoder))
+            return SimpleNamespace(spec=lambda device: SimpleNamespace(load=lambda: encoder))
 
         monkeypatch.setattr("demos.clip_retrieval.training.train_model.train_model", train_model)
         return calls

@@ -18,7 +18,6 @@ def test_the_picture_itself_is_right_in_every_part(which: str, size: int) -> Non
     assert len(gallery) == size
     found = compose((split.held[:, None] == gallery[None]).astype(float), split, gallery, SAME)
     assert {part: right.mean() for part, right in found.right.items()} == dict.fromkeys(PARTS, 1.0)
-    assert (found.ranked.ranks == 1).all()
 
 
 def test_parts_are_judged_apart() -> None:
@@ -54,7 +53,6 @@ def test_ties_are_as_bad_as_their_worst() -> None:
     gallery = gallery_of(split, "all")
     found = compose(np.zeros((237, len(gallery))), split, gallery, SAME)
     assert all(right.sum() == 0 for right in found.right.values())
-    assert (found.ranked.ranks >= len(gallery) - 2).all()
 
 
 def test_random_scores_are_at_chance() -> None:

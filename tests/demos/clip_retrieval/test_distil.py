@@ -57,7 +57,9 @@ def learned(model: torch.nn.Module) -> Lessons:
     )
     made = pixels(50, "made"), unit(50, 16, "made hog").astype(np.float16)
     told = Told(pixels(5, "toned"), unit(5, 384, "toned texts"))
-    return lessons(model, SHAPE, drawings, unit(40, 384, "texts"), made, told, DistilSection(ridge=0.01, skin_tones=3))
+    return lessons(
+        model, SHAPE, drawings, unit(40, 384, "texts"), made, told, DistilSection(ridge=0.01, tone_repeats=3)
+    )
 
 
 def test_it_says_the_captions_of_what_it_was_told_and_less_of_what_it_was_not(learned: Lessons) -> None:
@@ -112,6 +114,22 @@ def test_the_new_head_takes_over_the_standardisation_of_its_inputs(model: torch.
     _begin_head(head, learned, 200, 0)
     assert before < 0.1
     assert cosine() > 0.6
+
+
+def test_both_parts_of_the_training_look_at_what_is_shown_alone(model: torch.nn.Module, learned: Lessons) -> None:
+    """Lessons outside `shown` have no answer; the loss would not be a number if they were looked at."""
+    said = learned.said.copy()
+    said[40:] = np.nan
+    config = ClipConfig(device="cpu", distil=DistilSection(epochs=1, batch=16, head_epochs=1))
+    some = replace(learned, said=said, shown=np.repeat(np.arange(40), 2))
+    _, _, history = distilled(model, SHAPE, some, config, seed=0, track=plain)
+    assert np.isfinite(history.losses).all()
+
+
+def test_fewer_pictures_than_a_batch_are_one_batch(model: torch.nn.Module, learned: Lessons) -> None:
+    config = ClipConfig(device="cpu", distil=DistilSection(epochs=1, batch=4096, head_epochs=1))
+    _, _, history = distilled(model, SHAPE, replace(learned, shown=np.arange(20)), config, seed=0, track=plain)
+    assert len(history.losses) == 1
 
 
 def test_the_whole_tower_learns_and_the_text_side_stays(model: torch.nn.Module, learned: Lessons) -> None:

@@ -77,5 +77,5 @@ def test_regression_is_zero_at_the_target_and_two_opposite_to_it() -> None:
 
 
 def test_an_unknown_loss_is_refused() -> None:
-    with pytest.raises(ValueError, match="allowed: clip, siglip, multipositive"):
+    with pytest.raises(ValueError, match="allowed: clip, siglip, multipositive, multipositive-siglip"):
         contrastive("triplet")

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from demos.clip_retrieval.emoji.descriptors import squared_distances
 from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import records
+from demos.clip_retrieval.emoji.openmoji import captions, records
 from demos.clip_retrieval.emoji.splits import compositional_split, group_split
 from demos.clip_retrieval.judging import peers
 from demos.clip_retrieval.judging.peer_features import efficientnet, features, normalised
-from demos.clip_retrieval.judging.peers import Setting, choose, fit, raw_scores
+from demos.clip_retrieval.judging.peers import Setting, choose, fit
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
 from demos.clip_retrieval.model.minilm import MiniLM
 from shared.seed import generator
@@ -41,7 +42,7 @@ def test_features_are_rows_of_the_records_in_any_order(kind: peers.Features) -> 
     if kind != "pixels":
         assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
     # Nearest by its features is the picture itself.
-    assert (raw_scores(kind, rows).argmax(1) == np.arange(len(rows))).all()
+    assert (squared_distances(found, found).argmin(1) == np.arange(len(rows))).all()
 
 
 def test_a_row_of_zeros_stays() -> None:
@@ -82,6 +83,24 @@ def test_the_setting_is_the_best_on_validation(words: MiniLM, monkeypatch: pytes
     assert reached[chosen] == pytest.approx(max(reached.values()), abs=0.01)
     nearest = choose("pixels", train, validation, words)
     assert nearest.neighbours in peers.NEIGHBOURS
+
+
+def test_whitening_is_that_of_the_training_captions_and_spreads_the_texts(words: MiniLM) -> None:
+    train, others = SOME[::2], SOME[1::2]
+    names = [records()[row].name for row in others]
+    assert peers._space(train, 0.0, words) is words
+    plain, mapped = words(names), peers._space(train, 0.5, words)(names)
+    assert np.linalg.norm(mapped, axis=1) == pytest.approx(1, abs=1e-5)
+    assert (mapped @ mapped.T).mean() < 0.5 * (plain @ plain.T).mean()
+    assert not np.allclose(mapped, peers._space(others, 0.5, words)(names), atol=0.01)
+    asked: list[str] = []
+
+    def listening(texts: list[str]) -> np.ndarray:
+        asked.extend(texts)
+        return words(texts)
+
+    peers._space(train, 0.5, listening)
+    assert set(asked) == {captions(records()[row], [kind])[0] for row in train for kind in ("name", "tags")}
 
 
 def test_a_peer_never_sees_test_or_validation(words: MiniLM, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from demos.clip_retrieval.config import (
@@ -12,6 +14,7 @@ from demos.clip_retrieval.config import (
     ClipConfig,
     DistilSection,
     LossSection,
+    ModelSection,
     TeacherSection,
     TrainSection,
     VectorSection,
@@ -20,9 +23,11 @@ from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.model.build import build
 from demos.clip_retrieval.model.shape import Shape
+from demos.clip_retrieval.model.weights import assembled
 from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.draws import Draws
 from demos.clip_retrieval.training.train_model import train_model
+from shared.errors import UserError
 from shared.seed import generator
 
 
@@ -73,7 +78,7 @@ def test_the_text_projection_learns_only_when_asked(
     assert not torch.equal(start, learned)
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip", "multipositive"])
+@pytest.mark.parametrize("kind", ["clip", "siglip", "multipositive", "multipositive-siglip"])
 def test_every_loss_trains(kind: str, tiny_config: ClipConfig, tiny_train: np.ndarray, tmp_path: Path) -> None:
     config = changed(
         tiny_config, loss=LossSection(kind=kind, bank=0.0, regression=0.0), train=TrainSection(epochs=6, batch=32)
@@ -92,6 +97,48 @@ def test_text_layers_are_trained_where_asked(tiny_config: ClipConfig, tmp_path: 
     unlock_text_layers(model, 2)
     free = {name for name, weight in model.named_parameters() if weight.requires_grad and ".layer." in name}
     assert {name.split(".layer.")[1].split(".")[0] for name in free} == {"4", "5"}
+
+
+def test_text_layers_that_learned_are_kept_and_answer(tiny_config: ClipConfig, tmp_path: Path) -> None:
+    """The published MiniLM is not put back in their place; the rest of it is."""
+    tuned = changed(
+        tiny_config,
+        train=TrainSection(epochs=2, batch=16, text_layers=1, projection=True),
+        loss=LossSection(bank=0.0),
+        teacher=TeacherSection(weight=0.0),
+    )
+    some = np.arange(0, 4495, 90)
+    file = train_model(tuned, some, tmp_path / "tuned.safetensors", part="test", validation=some[:10]).tower
+    kept = {name for name in load_file(file) if name.startswith("text.transformer.")}
+    assert kept
+    assert {name.split(".layer.")[1].split(".")[0] for name in kept} == {"5"}
+    published = load_file(minilm_folder() / "model.safetensors")
+    whole = load_file(assembled(file) / "open_clip_model.safetensors")
+    moved, still = "encoder.layer.5.output.dense.weight", "encoder.layer.4.output.dense.weight"
+    assert not torch.allclose(whole[f"text.transformer.{moved}"], published[moved], atol=1e-3)
+    assert torch.equal(whole[f"text.transformer.{still}"], published[still])
+
+
+def test_a_tower_that_timm_has_not_is_one_line(tiny_config: ClipConfig, tmp_path: Path) -> None:
+    wrong = changed(tiny_config, model=ModelSection(name="train", image_tower="resnet999"))
+    with pytest.raises(UserError, match=r"image_tower=resnet999.*did you mean"):
+        train_model(wrong, np.arange(30), tmp_path / "t.safetensors", part="x")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"split": {"folds": [0, 0]}}, "0 stands in it twice"),
+        ({"evaluation": {"peers": ["hog", "hog"]}}, "'hog' stands in it twice"),
+        ({"train": {"captions": ["name", "name"]}}, "'name' stands in it twice"),
+        ({"model": {"dimension": 128}}, "needs train.projection=true"),
+        ({"train": {"text_layers": 1}}, "must be 0 where train.text_layers is not"),
+        ({"train": {"text_layers": 1}, "loss": {"bank": 0}}, "must be 0 where train.text_layers is not"),
+    ],
+)
+def test_settings_that_would_mislead_are_refused(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        ClipConfig.model_validate(wrong)
 
 
 def test_each_base_is_drawn_once_an_epoch_and_tones_as_often_as_asked() -> None:

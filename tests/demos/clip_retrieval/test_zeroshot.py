@@ -3,7 +3,6 @@
 import doctest
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -80,24 +79,6 @@ def test_without_a_class_neither_its_pictures_nor_the_answer_remain() -> None:
 def test_the_small_group_is_one() -> None:
     counts = [sum(emoji.group == group for emoji in records()) for group in prompts()]
     assert min(counts) == counts[list(prompts()).index(SMALL_GROUP)]
-
-
-def test_calibration_is_the_gap_between_confidence_and_truth() -> None:
-    # The first two are right with certainty, the last is wrong with certainty.
-    found = made([[50, 0], [50, 0], [50, 0]], [0, 0, 1])
-    assert found.calibration_error(1.0) == pytest.approx(1 / 3)
-    # At a scale of 0 every confidence is 1/2, and two of three are right.
-    assert found.calibration_error(1e-9) == pytest.approx(2 / 3 - 1 / 2, abs=1e-6)
-    assert found.probabilities(0.1).sum(1) == pytest.approx(1)
-
-
-def test_calibrated_confidence_has_no_error() -> None:
-    random = generator(1, "calibration")
-    scores = random.normal(size=(20_000, 3))
-    found = ZeroShot(tuple("abc"), scores.astype(np.float32), np.zeros(20_000, int))
-    probabilities = found.probabilities(1.0)
-    labels = (random.random(20_000)[:, None] > probabilities.cumsum(1)).sum(1)
-    assert ZeroShot(found.classes, found.scores, labels).calibration_error(1.0) < 0.02
 
 
 def test_folds_are_pooled() -> None:
