@@ -251,8 +251,9 @@ def test_each_peer_stands_beside_us_with_what_it_knows(several: Result) -> None:
 def test_settings_and_sources_of_the_peers_are_told(several: Result) -> None:
     notes = " ".join(several.notes)
     for name in PEERS[:-1]:
-        assert f"{LABELS[name]}: " in notes
-        assert f"ridge={float(len(name))}" in notes
+        # What it has no use for is not told.
+        told = "neighbours 1" if name == "pixels" else f"gamma 2, ridge {len(name)}, texts of name + tags"
+        assert f"{LABELS[name]} ({told}, whitening 0)" in notes
     assert "no bound" in notes
     assert any(use.name.endswith("efficientnet-lite0.pth") for use in several.data)
     assert len([use for use in several.weights if "fold" in use.name]) == 2
@@ -270,7 +271,7 @@ def test_combinations_are_asked_of_a_model_that_is_trained_in_the_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trained = SimpleNamespace(spec=lambda: EncoderSpec("local-dir:there"), history=None)
+    trained = SimpleNamespace(spec=lambda device: EncoderSpec("local-dir:there", device), history=None)
     monkeypatch.setattr("demos.clip_retrieval.training.train_model.train_model", lambda *_, **__: trained)
     split = SplitSection(folds=[0], compositional=compositional)
     result = evaluated(config([], model=ModelSection(name=name), split=split), known(0.4), tmp_path)

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,17 @@ def test_a_create_that_was_killed_can_be_repeated(tmp_path: Path) -> None:
         assert again.keys() == []
 
 
-def test_what_killed_processes_left_is_replaced_and_what_is_alive_is_not(tmp_path: Path) -> None:
-    dead, alive = killed(), os.getppid()
+@pytest.fixture
+def running() -> Iterator[int]:
+    """Number of another process that lives as long as the test."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_what_killed_processes_left_is_replaced_and_what_is_alive_is_not(tmp_path: Path, running: int) -> None:
+    dead, alive = killed(), running
     folder = tmp_path / "x"
     folder.mkdir()
     (folder / f".{RECORD}.{dead}").touch()
