@@ -9,7 +9,7 @@ from typing import cast
 
 from demos.clip_retrieval.corpus.corpora import embedded_at
 from demos.clip_retrieval.data import SLUG
-from demos.clip_retrieval.search import Answers, Collection, check_query, open_collection, title
+from demos.clip_retrieval.search import Answers, Collection, check_query, in_words, open_collection
 from shared import provenance
 from shared.commands.tables import say, show, table
 from shared.errors import UserError
@@ -72,7 +72,8 @@ def _among(collection: Collection) -> str:
 
 
 def _rows(found: Answers) -> list[tuple[str, str, str, str]]:
-    return [(str(rank), f"{hit.score:.3f}", hit.key, title(hit)) for rank, hit in enumerate(found.hits, 1)]
+    hits = enumerate(found.hits, 1)
+    return [(str(rank), f"{hit.score:.3f}", hit.key, in_words(hit) or hit.key) for rank, hit in hits]
 
 
 def _default_sheet(query: str) -> Path:

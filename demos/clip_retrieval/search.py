@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from demos.clip_retrieval.corpus.items import Source
 
-TITLES = ("name", "caption")  # facts that say in words what a picture shows, first come
 SHOWN = 144  # side of a picture on a contact sheet [pixels]
 LONGEST_QUERY = 2000  # characters; the text tower reads far fewer
 MAX_MEGAPIXELS = 50.0
@@ -74,9 +73,9 @@ class Answers:
         return stream.getvalue()
 
 
-def title(hit: Hit) -> str:
-    """What a picture shows in words, where that is known; else its key."""
-    return next((str(hit.metadata[name]) for name in TITLES if hit.metadata.get(name)), hit.key)
+def in_words(hit: Hit) -> str:
+    """What a picture shows, where its name or a caption is known; else nothing."""
+    return next((str(hit.metadata[fact]) for fact in ("name", "caption") if hit.metadata.get(fact)), "")
 
 
 def check_query(query: str | Path) -> None:

@@ -28,7 +28,6 @@ THUMB, GAP, MARGIN = 120, 14, 22  # pixels: side of a picture, space between two
 QUERY = 190  # pixels, width of the query column
 ACROSS = 12  # answers beside each other; more go on below
 NAME_LINES = 2
-NAMES = ("name", "caption")  # facts that say in words what a picture shows, first come
 INK, QUIET, PAPER, LINE = "#222831", "#626b78", "#ffffff", "#dfe3e8"
 HIT = COLOURS[2]
 NAME_SIZE, QUERY_SIZE, TITLE_SIZE = 13, 17, 20  # pixels
@@ -87,20 +86,17 @@ def contact_sheet(rows: Sequence[SheetRow], *, title: str = "", footer: str = ""
 
 def sheet_of_answers(answers: Sequence[Answers], footer: str = "") -> Image.Image:
     """The sheet of some searches, one row each. footer: as for `contact_sheet`."""
+    from demos.clip_retrieval.search import in_words
+
     rows = []
     for found in answers:
         shown = [
-            Answer(picture, _name(hit.key, hit.metadata), hit.score)
+            Answer(picture, in_words(hit) or hit.key.rsplit("/", 1)[-1], hit.score)
             for hit, picture in zip(found.hits, found.pictures(), strict=True)
         ]
         asked = found.query if found.asked is None else found.asked
         rows.append(SheetRow(asked, shown, "" if found.asked is None else Path(found.query).name))
     return contact_sheet(rows, footer=footer)
-
-
-def _name(key: str, metadata: dict[str, object]) -> str:
-    """What a picture shows where that is known, else the end of its path."""
-    return next((str(metadata[fact]) for fact in NAMES if metadata.get(fact)), key.rsplit("/", 1)[-1])
 
 
 def _draw_query(image: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, y: int) -> None:

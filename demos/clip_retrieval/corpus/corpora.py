@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.clip_retrieval.corpus.items import Item, Source
-from demos.clip_retrieval.data import work_folder
+from demos.clip_retrieval.data import folder_written_whole, work_folder
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from shared.fanout import Engine, fan_out
@@ -71,27 +69,13 @@ def embedded_index(spec: EncoderSpec, progress: Progress) -> VectorIndex:
     from demos.clip_retrieval.emoji.render import pictures
 
     table = _emoji_table(_with_progress(encoder, pictures(encoder.size), progress))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Filled elsewhere and renamed, so that what is opened is whole; each process has a place of its own.
-    filling = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        schema = table.drop_columns(["key", "vector"]).schema
-        with VectorIndex.create(filling, encoder.dimension, encoder.identity, schema) as index:
-            index.add(table)
-        _rename(filling, folder)
-    finally:
-        shutil.rmtree(filling, ignore_errors=True)
+    schema = table.drop_columns(["key", "vector"]).schema
+    with (
+        folder_written_whole(folder) as filling,
+        VectorIndex.create(filling, encoder.dimension, encoder.identity, schema) as index,
+    ):
+        index.add(table)
     return VectorIndex.open(folder, encoder.identity)
-
-
-def _rename(filling: Path, folder: Path) -> None:
-    filling.chmod(0o755)
-    try:
-        filling.rename(folder)
-    except OSError:
-        # Another process was first with the same rows.
-        if not (folder / RECORD).is_file():
-            raise
 
 
 def _with_progress(encoder: object, pixels: np.ndarray, progress: Progress) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from demos.clip_retrieval.data import efficientnet_file, manifest, work_folder, written_whole
-from demos.clip_retrieval.emoji.descriptors import SIDE, hog_features, normalised
+from demos.clip_retrieval.emoji.descriptors import CELLS, COLOURS, GRID, SIDE, hog_features, normalised
 from demos.clip_retrieval.emoji.families import coarse
 from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.emoji.render import pictures
@@ -49,7 +49,7 @@ def features(kind: Features, rows: NDArray[np.int64]) -> Floats:
 def _cached(kind: Features, part: NDArray[np.int64], name: str) -> Floats:
     if kind == "pixels":
         return _coarse()[part]
-    compute, key = (_hog, f"hog-{version('scikit-image')}") if kind == "hog" else (_efficientnet, _network_key())
+    compute, key = (_hog, _hog_key()) if kind == "hog" else (_efficientnet, _network_key())
     file = work_folder() / f"{key}-resvg{version('resvg_py')}-{name}.npy"
     if not file.is_file():
         with written_whole(file) as temporary:
@@ -61,6 +61,11 @@ def _cached(kind: Features, part: NDArray[np.int64], name: str) -> Floats:
 @functools.cache
 def _coarse() -> Floats:
     return coarse(pictures(SIDE))
+
+
+def _hog_key() -> str:
+    settings = "-".join(map(str, (*CELLS, COLOURS, GRID)))
+    return f"hog-{settings}-{version('scikit-image')}"
 
 
 def _hog(part: NDArray[np.int64]) -> Floats:

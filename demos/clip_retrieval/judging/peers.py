@@ -45,10 +45,10 @@ LABELS: dict[PeerName, str] = {
     "oracle": "true words through MiniLM (reference)",
 }
 NEIGHBOURS = (1, 3, 5, 10)
-GAMMAS = (1.0, 2.0, 4.0, 8.0)  # of the kernel exp(-gamma d² / median d²)
-RIDGES = (0.03, 0.1, 0.3, 1.0)
+GAMMAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the kernel exp(-gamma d² / median d²)
+RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 TARGETS = ("name", "name tags", "name tags subgroup")  # whose vectors are summed
-POWERS = (0.0, 0.25, 0.5)  # of the whitening of the texts; 0 leaves them as MiniLM gives them
+POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the whitening of the texts; 0 leaves them as MiniLM gives them
 SAMPLE = 300  # pictures whose distances set the scale of a kernel
 
 

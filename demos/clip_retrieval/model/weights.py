@@ -11,12 +11,11 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demos.clip_retrieval.data import minilm_folder, work_folder
+from demos.clip_retrieval.data import folder_written_whole, minilm_folder, work_folder
 from demos.clip_retrieval.model.shape import TEXT_FILES, WEIGHTS, Shape, is_at_home, write_config
 from shared.errors import UserError
 
@@ -90,13 +89,8 @@ def assembled(tower: Path = SHIPPED) -> Path:
         if not is_at_home(target):  # the cache was moved
             write_config(shape_of(tower), target)
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
+    with folder_written_whole(target) as temporary:
         _assemble(tower, temporary)
-        _rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     write_config(shape_of(tower), target)
     return target
 
@@ -114,13 +108,3 @@ def _assemble(tower: Path, folder: Path) -> None:
         shutil.copyfile(texts / name, folder / name)
     save_file(tensors, folder / WEIGHTS)
     write_config(shape_of(tower), folder)
-
-
-def _rename(temporary: Path, target: Path) -> None:
-    temporary.chmod(0o755)
-    try:
-        temporary.rename(target)
-    except OSError:
-        # Another process was first with the same content.
-        if not target.is_dir():
-            raise
