@@ -21,6 +21,15 @@ def pytest_configure() -> None:
     os.environ.setdefault("TRENDLAB_OFFLINE", "1")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test of a GPU says that there is none, on a machine without."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch sees no CUDA device here")
+
+
 def contributing_files() -> dict[str, str]:
     """The files that CONTRIBUTING.md shows: path -> text."""
     blocks = re.finditer(r"^(`{3,})\w+ file=(\S+)\n(.*?)^\1$", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
