@@ -8,6 +8,7 @@ mirror or proxy the user's pip knows is used. Nothing is redistributed here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -30,6 +31,8 @@ from shared.yaml12 import read_mapping
 
 RECHECK_BELOW = 50_000_000  # bytes; larger files are hashed once and then known by size and time
 BLOCK = 1 << 20
+HOUSE = Path(__file__).with_name("packages.yaml")
+EVERY = "--all"  # in the place of a slug: the data of every demo
 WHOLE_ARCHIVE = "."  # a member's path: the archive itself, where there are too many files to list
 
 
@@ -80,14 +83,40 @@ def manifest_file(slug: str) -> Path:
     return ROOT / "demos" / slug / "data.yaml"
 
 
+@functools.cache
+def house_manifest() -> DataManifest:
+    """The packages that more than one demo reads: `packages.yaml` beside this file."""
+    return DataManifest.model_validate({"slug": EVERY, **read_mapping(HOUSE)})
+
+
 def read_manifest(file: str | Path) -> DataManifest:
-    """Read `data.yaml`. Raises UserError with the field when it is not valid."""
+    """Read `data.yaml`, where a package of the house is told by its name. Raises UserError with the field when it is
+    not valid."""
     file = Path(file)
+    content = read_mapping(file)
+    if isinstance(told := content.get("packages"), list):
+        content = {**content, "packages": [_of_the_house(file, part) for part in told]}
     try:
-        return DataManifest.model_validate({"slug": file.parent.name, **read_mapping(file)})
+        return DataManifest.model_validate({"slug": file.parent.name, **content})
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _of_the_house(file: Path, part: object) -> object:
+    if not isinstance(part, str):
+        return part
+    packages = {package.package: package for package in house_manifest().packages}
+    if part not in packages:
+        raise UserError(f"{file}: packages: {part!r} is none of {HOUSE.name}{did_you_mean(part, list(packages))}")
+    return packages[part]
+
+
+def derived_folder(name: str) -> Path:
+    """Where what a part of the house derives from its data is kept; made when it is not there."""
+    folder = cache_root() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def cache_root() -> Path:

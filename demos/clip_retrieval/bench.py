@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.clip_retrieval.data import used
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.encoder import EncoderSpec
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
 from shared.result import Headline, Metric, Result, Table
 
 if TYPE_CHECKING:

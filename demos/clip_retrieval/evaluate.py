@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.data import ATTRIBUTION, efficientnet_file, used
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import group_split
+from demos.clip_retrieval.data import used
 from demos.clip_retrieval.judging import figures, tables
 from demos.clip_retrieval.judging.combinations import composition_table
 from demos.clip_retrieval.judging.judge import Judged, Model, is_ours, judge, models
@@ -18,6 +15,10 @@ from demos.clip_retrieval.judging.peers import LABELS
 from demos.clip_retrieval.judging.retrieval import Ranked
 from demos.clip_retrieval.judging.sheets import names_sheet, query_sheet
 from demos.clip_retrieval.judging.zeroshot import ZeroShot
+from shared.openmoji.records import ATTRIBUTION, records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
+from shared.pretrained.efficientnet import efficientnet_file
 from shared.result import DataUse, Result, Table
 
 if TYPE_CHECKING:

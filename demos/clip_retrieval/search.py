@@ -20,11 +20,11 @@ import numpy as np
 
 from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_pictures, folder_of
 from demos.clip_retrieval.corpus.pictures import Unreadable, check_header, open_picture
-from demos.clip_retrieval.data import ATTRIBUTION
 from demos.clip_retrieval.index.vector_index import Hit, VectorIndex
 from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
 from shared.errors import UserError
 from shared.fanout import Engine
+from shared.openmoji.records import ATTRIBUTION
 from shared.progress import Progress
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Collection:
     def pictures(self, keys: Sequence[str], size: int) -> list[NDArray[np.uint8] | None]:
         """(size, size, 3) of each picture by its key; None where it can no longer be read."""
         if self.root is None:
-            from demos.clip_retrieval.emoji.render import rasterize, svgs
+            from shared.openmoji.render import rasterize, svgs
 
             return [rasterize(svg, size) for svg in svgs([f"{key}.svg" for key in keys])]
         places = find_pictures(self.root, keys)

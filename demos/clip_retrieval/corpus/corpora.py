@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.clip_retrieval.corpus.items import Item, Source
-from demos.clip_retrieval.data import folder_written_whole, work_folder
+from demos.clip_retrieval.data import work_folder
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from shared.fanout import Engine, fan_out
+from shared.files import folder_written_whole
 from shared.progress import Progress
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def embedded_index(spec: EncoderSpec, progress: Progress) -> VectorIndex:
     folder = index_folder("openmoji", encoder.identity)
     if (folder / RECORD).is_file():
         return VectorIndex.open(folder, encoder.identity)
-    from demos.clip_retrieval.emoji.render import pictures
+    from shared.openmoji.render import pictures
 
     table = _emoji_table(_with_progress(encoder, pictures(encoder.size), progress))
     schema = table.drop_columns(["key", "vector"]).schema
@@ -87,7 +88,7 @@ def _with_progress(encoder: object, pixels: np.ndarray, progress: Progress) -> n
 def _emoji_table(vectors: np.ndarray) -> pa.Table:
     import pyarrow as pa
 
-    from demos.clip_retrieval.emoji.openmoji import records
+    from shared.openmoji.records import records
 
     emojis = records()
     return pa.table(
@@ -160,7 +161,7 @@ def embed_corpus(
 
 def _build_ann(index: VectorIndex, items: Sequence[Item], spec: EncoderSpec, progress: Progress) -> None:
     """Above what is searched exactly: an index on disk, set up for queries such as will be asked, which are words."""
-    from demos.clip_retrieval.emoji.openmoji import records
+    from shared.openmoji.records import records
 
     progress.say("index: more pictures than are compared one by one; building an index on disk")
     words = sorted({item.caption for item in items if item.caption}) or [emoji.name for emoji in records()]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.clip_retrieval.emoji.descriptors import SIDE, hog_features
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import rasterize, svgs
 from demos.clip_retrieval.emoji.variants import NAMESPACE, varied
+from shared.openmoji.records import records
+from shared.openmoji.render import rasterize, svgs
 from shared.seed import generator
 
 if TYPE_CHECKING:

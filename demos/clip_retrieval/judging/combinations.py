@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import GENDERS, compositional_split
 from demos.clip_retrieval.judging.compositional import PARTS, Composition, compose, gallery_of
 from demos.clip_retrieval.judging.peers import LABELS, compositional_peer
-from demos.clip_retrieval.model.minilm import MiniLM
 from shared.evaluation.intervals import bootstrap
+from shared.openmoji.families import identities
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import GENDERS, compositional_split
+from shared.pretrained.minilm import MiniLM
 from shared.result import Column, Table
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from demos.clip_retrieval.emoji.splits import CompositionalSplit
+    from shared.openmoji.splits import CompositionalSplit
 
 PARTS = ("role", "gender", "skin tone", "all three")
 

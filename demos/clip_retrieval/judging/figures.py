@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from demos.clip_retrieval.data import ATTRIBUTION
 from shared.evaluation.intervals import bootstrap
+from shared.openmoji.records import ATTRIBUTION
 from shared.style import COLOURS
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import GroupSplit, group_split
 from demos.clip_retrieval.judging.peers import LABELS, peer
 from demos.clip_retrieval.judging.scores import FoldScores, score
 from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
-from demos.clip_retrieval.model.minilm import MiniLM
 from demos.clip_retrieval.model.weights import SHIPPED, read_header
 from shared.errors import UserError
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import GroupSplit, group_split
+from shared.pretrained.minilm import MiniLM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from demos.clip_retrieval.data import efficientnet_file, manifest, work_folder, written_whole
+from demos.clip_retrieval.data import manifest, work_folder
 from demos.clip_retrieval.emoji.descriptors import CELLS, COLOURS, GRID, SIDE, hog_features, normalised
-from demos.clip_retrieval.emoji.families import coarse
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
+from shared.files import written_whole
+from shared.openmoji.families import coarse
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.pretrained.efficientnet import efficientnet_features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 Features = Literal["pixels", "hog", "efficientnet", "both"]
 NETWORK_SIDE = 128  # pixels, for EfficientNet
-BATCH = 32
 
 
 def features(kind: Features, rows: NDArray[np.int64]) -> Floats:
@@ -78,33 +79,4 @@ def _network_key() -> str:
 
 
 def _efficientnet(part: NDArray[np.int64]) -> Floats:
-    import torch
-
-    network, pixels = efficientnet(), pictures(NETWORK_SIDE)
-    found = []
-    with torch.inference_mode():
-        for at in range(0, len(part), BATCH):
-            batch = torch.from_numpy(pixels[part[at : at + BATCH]]).permute(0, 3, 1, 2).float()
-            # As the weights were trained: TensorFlow's Lite models take (x - 127) / 128.
-            inputs = ((batch - 127) / 128).contiguous(memory_format=torch.channels_last)
-            found.append(network.forward_head(network.forward_features(inputs), pre_logits=True).numpy())
-    return normalised(np.concatenate(found))
-
-
-def efficientnet() -> Any:
-    """EfficientNet-Lite0 as timm builds it, with the published ImageNet weights, ready to judge.
-
-    Raises ValueError when the tensors do not match.
-    """
-    import timm
-    import torch
-
-    stored = torch.load(efficientnet_file(), weights_only=True, map_location="cpu")
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    # Another library named the tensors; their order and shapes are the same.
-    given = [value for name, value in stored.items() if "num_batches" not in name]
-    wanted = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
-    if [value.shape for value in given] != [value.shape for value in wanted.values()]:
-        raise ValueError("the weights are not those of EfficientNet-Lite0")
-    network.load_state_dict(dict(zip(wanted, given, strict=True)), strict=False)
-    return network.eval()
+    return normalised(efficientnet_features(pictures(NETWORK_SIDE)[part]))

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from demos.clip_retrieval.emoji.descriptors import normalised, squared_distances
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import captions, icon_of, records
-from demos.clip_retrieval.emoji.splits import compositional_split
 from demos.clip_retrieval.judging.compositional import validation_of
 from demos.clip_retrieval.judging.peer_features import Features, features
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
 from demos.clip_retrieval.model.whitening import whitening
+from shared.openmoji.families import identities
+from shared.openmoji.records import captions, icon_of, records
+from shared.openmoji.splits import compositional_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from demos.clip_retrieval.emoji.splits import GroupSplit
+    from shared.openmoji.splits import GroupSplit
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]

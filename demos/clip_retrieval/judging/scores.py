@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.judging.neighbours import Hubs, Neighbours, hubs, neighbours
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
 from demos.clip_retrieval.judging.zeroshot import ZeroShot
 from shared.evaluation.intervals import bootstrap
+from shared.openmoji.families import identities
+from shared.openmoji.records import records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.data import ATTRIBUTION
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.sheet import Answer, SheetRow, contact_sheet
+from shared.openmoji.records import ATTRIBUTION, records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
 from shared.seed import generator
 
 if TYPE_CHECKING:

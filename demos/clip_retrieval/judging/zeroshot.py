@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.openmoji import icon_of, records
 from shared.evaluation.intervals import bootstrap
+from shared.openmoji.records import icon_of, records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from demos.clip_retrieval.corpus.corpora import embedded_index
-from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder, ready
 from demos.clip_retrieval.model.shape import CONFIG, ONNX_TEXT
 from demos.clip_retrieval.model.weights import assembled
 from shared.evaluation.timing import Timing, paired_timing
+from shared.openmoji.records import records
 from shared.progress import Progress
 from shared.result import Column, Headline, Metric, Table
 

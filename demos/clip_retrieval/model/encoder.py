@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from demos.clip_retrieval.model.shape import CONFIG, CONTEXT, ONNX_IMAGE, ONNX_TEXT
-from demos.clip_retrieval.model.words import cleaned
+from demos.clip_retrieval.model.shape import CONFIG, ONNX_IMAGE, ONNX_TEXT
+from shared.pretrained.minilm import CONTEXT
+from shared.pretrained.words import cleaned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

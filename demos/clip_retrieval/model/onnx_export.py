@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demos.clip_retrieval.model.build import silent_logs
 from demos.clip_retrieval.model.shape import ONNX_IMAGE, ONNX_TEXT
+from shared.pretrained.quiet import silent_logs
 
 EIGHT = 8  # bits of a weight of the text tower
 BLOCK = 16  # weights that share a scale

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.pretrained.minilm import CONTEXT
 from shared.run import write_atomically
 
 # Files of the text tower that an exported folder repeats, so that it is complete in itself.
 TEXT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 ONNX_TEXT, ONNX_IMAGE = "text-int8.onnx", "image.onnx"
-CONTEXT = 32  # tokens; the longest caption of the embedded corpus has fewer
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from demos.clip_retrieval.model.build import normalised, quiet_and_offline, silent_logs
+from demos.clip_retrieval.model.build import normalised
 from demos.clip_retrieval.model.shape import CONFIG
 from demos.clip_retrieval.model.weights import SHIPPED, assembled, digest
 from shared.errors import UserError
+from shared.pretrained.quiet import quiet_and_offline, silent_logs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

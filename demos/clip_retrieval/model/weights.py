@@ -15,9 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demos.clip_retrieval.data import folder_written_whole, minilm_folder, work_folder
+from demos.clip_retrieval.data import work_folder
 from demos.clip_retrieval.model.shape import TEXT_FILES, WEIGHTS, Shape, is_at_home, write_config
 from shared.errors import UserError
+from shared.files import folder_written_whole
+from shared.pretrained.minilm import minilm_folder
 
 if TYPE_CHECKING:
     import torch

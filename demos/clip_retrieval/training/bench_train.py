@@ -23,18 +23,17 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from demos.clip_retrieval.config import AugmentSection
-from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.model.build import begin_projection, build
-from demos.clip_retrieval.model.minilm import MiniLM
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM, precision
 from demos.clip_retrieval.training.train_model import check_tower, tokenizer
 from shared.fanout import worker_count
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
+from shared.pretrained.minilm import MiniLM, minilm_folder
 from shared.result import Column, Headline, Metric, Table
 from shared.seed import generator
 

@@ -20,7 +20,6 @@ from accelerate import Accelerator
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.composites import composites_of
 from demos.clip_retrieval.emoji.descriptors import normalised as unit
 from demos.clip_retrieval.model.build import build
@@ -29,6 +28,7 @@ from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM, History, normalised, optimizer_of, precision, set_rate
 from demos.clip_retrieval.training.teacher import KernelMachine, typical
 from shared import device as devices
+from shared.pretrained.minilm import minilm_folder
 from shared.seed import generator
 
 if TYPE_CHECKING:

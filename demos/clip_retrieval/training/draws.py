@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from demos.clip_retrieval.emoji.openmoji import Emoji
+    from shared.openmoji.records import Emoji
 
 
 @dataclass(frozen=True)

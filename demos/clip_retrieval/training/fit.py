@@ -28,9 +28,9 @@ from shared.seed import generator
 
 if TYPE_CHECKING:
     from demos.clip_retrieval.config import ClipConfig
-    from demos.clip_retrieval.emoji.openmoji import Emoji
     from demos.clip_retrieval.model.shape import Shape
     from demos.clip_retrieval.training.text_bank import TextBank
+    from shared.openmoji.records import Emoji
 
 CLIP_NORM = 5.0  # of the gradient
 LARGEST_SCALE = math.log(100)  # as in CLIP: Radford et al. 2021, section 2.5

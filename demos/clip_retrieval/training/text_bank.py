@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from demos.clip_retrieval.emoji.openmoji import Emoji, captions
+from shared.openmoji.records import Emoji, captions
 
 Pool = Callable[[list[str]], NDArray[np.float32]]
 

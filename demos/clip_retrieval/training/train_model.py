@@ -13,15 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.descriptors import normalised as normalised_rows
-from demos.clip_retrieval.emoji.families import families
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.model.build import begin_projection, build, normalised, quiet_and_offline, unlock_text_layers
+from demos.clip_retrieval.model.build import begin_projection, build, normalised, unlock_text_layers
 from demos.clip_retrieval.model.encoder import EncoderSpec
-from demos.clip_retrieval.model.minilm import MiniLM
-from demos.clip_retrieval.model.shape import CONTEXT, Shape
+from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.weights import assembled, save_tower
 from demos.clip_retrieval.training.distil import Told, composites, distilled, lessons
 from demos.clip_retrieval.training.draws import Drawings
@@ -30,6 +25,11 @@ from demos.clip_retrieval.training.teacher import out_of_fold
 from demos.clip_retrieval.training.text_bank import TextBank, text_bank
 from shared.errors import UserError
 from shared.names import did_you_mean
+from shared.openmoji.families import families
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.pretrained.minilm import CONTEXT, MiniLM, minilm_folder
+from shared.pretrained.quiet import quiet_and_offline
 from shared.seed import generator
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import pytest
 
 from demos.clip_retrieval import bench
 from demos.clip_retrieval.config import BenchSection, ClipConfig
-from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.model import bench_query
 from demos.clip_retrieval.model.bench_query import EAGER, FAST, PADDED, WHOLE, measure_query, queries
 from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder
 from demos.clip_retrieval.model.shape import CONFIG, ONNX_TEXT
 from demos.clip_retrieval.model.weights import assembled
 from shared.evaluation.timing import paired_timing
+from shared.openmoji.records import records
 from shared.progress import Progress
 from shared.result import Headline, Metric, Result, Table
 from shared.run import RunFolder

@@ -19,12 +19,8 @@ import torch
 from tokenizers import Tokenizer
 
 from demos.clip_retrieval.config import AugmentSection, BenchSection, ClipConfig
-from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.emoji.descriptors import normalised
-from demos.clip_retrieval.emoji.openmoji import captions, records
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.build import build
-from demos.clip_retrieval.model.minilm import MiniLM
 from demos.clip_retrieval.training import bench_train
 from demos.clip_retrieval.training.bench_train import (
     Loop,
@@ -38,6 +34,9 @@ from demos.clip_retrieval.training.bench_train import (
     pairs_a_second,
 )
 from demos.clip_retrieval.training.text_bank import text_bank
+from shared.openmoji.records import captions, records
+from shared.openmoji.render import pictures
+from shared.pretrained.minilm import MiniLM, minilm_folder
 from shared.progress import Progress
 from shared.run import RunFolder
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from demos.clip_retrieval.config import ClipConfig, EvaluationSection, ModelSection
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import compositional_split
 from demos.clip_retrieval.judging import combinations
 from demos.clip_retrieval.judging.combinations import composition_table
 from demos.clip_retrieval.judging.compositional import PARTS, validation_of
 from demos.clip_retrieval.judging.peers import LABELS
+from shared.openmoji.families import identities
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import compositional_split
 from shared.progress import Progress
 from shared.result import Table
 from shared.run import RunFolder

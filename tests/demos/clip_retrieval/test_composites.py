@@ -10,8 +10,8 @@ import pytest
 from demos.clip_retrieval.config import CompositeSection, VectorSection
 from demos.clip_retrieval.emoji.composites import COLOUR, LEAST_INK, OUTLINE, composite, composites_of, palette
 from demos.clip_retrieval.emoji.descriptors import SIDE, hog_features
-from demos.clip_retrieval.emoji.render import rasterize
-from demos.clip_retrieval.emoji.splits import group_split
+from shared.openmoji.render import rasterize
+from shared.openmoji.splits import group_split
 from shared.seed import generator
 
 STILL = VectorSection(stroke=0, left_out=0, fills_alone=0, lines_alone=0)
@@ -80,7 +80,7 @@ def test_only_the_given_records_are_read(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(composites, "svgs", watched)
     rows = group_split().train(1, neutral_only=True)[:30]
     composites_of((0, 1, 2), rows, 32, CompositeSection(), VectorSection(), 0)
-    from demos.clip_retrieval.emoji.openmoji import records
+    from shared.openmoji.records import records
 
     assert asked == [records()[row].file_name for row in rows]
     assert all(re.fullmatch(r"[0-9A-F-]+\.svg", name) for name in asked)

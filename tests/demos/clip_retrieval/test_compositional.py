@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.splits import compositional_split
 from demos.clip_retrieval.judging.compositional import PARTS, compose, gallery_of, right_parts
+from shared.openmoji.families import identities
+from shared.openmoji.splits import compositional_split
 from shared.seed import generator
 
 SAME = identities()[:, 1]

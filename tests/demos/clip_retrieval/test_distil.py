@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 from demos.clip_retrieval.config import ClipConfig, CompositeSection, DistilSection
-from demos.clip_retrieval.data import minilm_folder
 from demos.clip_retrieval.model.build import build
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.weights import shape_of
@@ -27,6 +26,7 @@ from demos.clip_retrieval.training.distil import (
 from demos.clip_retrieval.training.draws import Drawings
 from demos.clip_retrieval.training.fit import plain
 from demos.clip_retrieval.training.train_model import train_model
+from shared.pretrained.minilm import minilm_folder
 from shared.seed import generator
 
 SHAPE = Shape("test_resnet", 32, 384, (0.5,) * 3, (0.5,) * 3)

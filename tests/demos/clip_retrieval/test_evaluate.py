@@ -16,10 +16,6 @@ import pytest
 
 from demos.clip_retrieval import demo, evaluate
 from demos.clip_retrieval.config import ClipConfig, EvaluationSection, ModelSection, SplitSection
-from demos.clip_retrieval.data import ATTRIBUTION
-from demos.clip_retrieval.emoji.openmoji import icon_of, records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.judging import figures, judge, sheets
 from demos.clip_retrieval.judging.peers import LABELS, Peer, PeerName, Setting
 from demos.clip_retrieval.model.encoder import EncoderSpec
@@ -27,6 +23,9 @@ from demos.clip_retrieval.model.weights import SHIPPED, read_header
 from demos.clip_retrieval.sheet import contact_sheet
 from shared.config import load
 from shared.execute import Options, execute
+from shared.openmoji.records import ATTRIBUTION, icon_of, records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
 from shared.progress import Progress
 from shared.result import Figure, Headline, Metric, Result, Table
 from shared.run import RunFolder

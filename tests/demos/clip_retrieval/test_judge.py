@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from demos.clip_retrieval.config import ClipConfig, EvaluationSection, ModelSection, SplitSection
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import FOLDS, group_split
 from demos.clip_retrieval.judging.judge import OURS, Model, is_ours, judge, models
 from demos.clip_retrieval.judging.peers import LABELS
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.model.weights import SHIPPED, read_header
 from shared.errors import UserError
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import FOLDS, group_split
 from shared.progress import Progress
 from shared.run import RunFolder
 

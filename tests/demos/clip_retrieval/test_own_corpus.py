@@ -18,8 +18,6 @@ from PIL import Image
 from demos.clip_retrieval.config import ClipConfig, DataSection, EvaluationSection, ModelSection
 from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.demo import DEMO
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.own import gallery
 from demos.clip_retrieval.own.figures import chosen
@@ -28,6 +26,8 @@ from demos.clip_retrieval.own.scores import MOST, across, drawn, estimates, with
 from shared.cli import main
 from shared.errors import UserError
 from shared.execute import Options, execute
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
 from shared.progress import Progress
 from shared.result import Envelope
 from shared.run import RunFolder
@@ -40,11 +40,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A work folder of its own with a small tower as the shipped one, which never learned anything."""
     import torch
 
-    from demos.clip_retrieval.data import minilm_folder
     from demos.clip_retrieval.model.build import build
     from demos.clip_retrieval.model.encoder import _load
     from demos.clip_retrieval.model.shape import Shape
     from demos.clip_retrieval.model.weights import save_tower
+    from shared.pretrained.minilm import minilm_folder
 
     folder = tmp_path_factory.mktemp("work")
     torch.manual_seed(0)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.judging import peer_features
-from demos.clip_retrieval.judging.peer_features import efficientnet, features
+from demos.clip_retrieval.judging.peer_features import features
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
 
 TONED = np.flatnonzero([emoji.skin_tone > 0 for emoji in records()])
 NEUTRAL = np.flatnonzero([emoji.skin_tone == 0 for emoji in records()])
@@ -95,24 +95,3 @@ def test_both_is_the_two_with_equal_weight(cache: Path, monkeypatch: pytest.Monk
         )
     found = features("both", MIXED)
     np.testing.assert_allclose(found, np.tile(np.array([1, 0, 0, 0.6, 0.8]) / 2**0.5, (len(MIXED), 1)), atol=1e-6)
-
-
-def test_the_network_takes_the_pictures_and_ignores_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some pictures through the network itself, one at a time and with a border between two batches."""
-    rows = NEUTRAL[40:43]
-    monkeypatch.setattr(peer_features, "BATCH", 2)
-    together = peer_features._efficientnet(rows)
-    alone = np.concatenate([peer_features._efficientnet(rows[at : at + 1]) for at in range(3)])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
-    assert (together @ together.T)[np.triu_indices(3, 1)].max() < 0.99
-
-
-def test_foreign_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    file = tmp_path / "other.pth"
-    torch.save({"conv.weight": torch.zeros(3, 3)}, file)
-    monkeypatch.setattr(peer_features, "efficientnet_file", lambda: file)
-    with pytest.raises(ValueError, match="not those of EfficientNet-Lite0"):
-        efficientnet()

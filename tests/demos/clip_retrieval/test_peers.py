@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from demos.clip_retrieval.emoji.descriptors import squared_distances
-from demos.clip_retrieval.emoji.families import identities
-from demos.clip_retrieval.emoji.openmoji import captions, records
-from demos.clip_retrieval.emoji.splits import compositional_split, group_split
 from demos.clip_retrieval.judging import peers
-from demos.clip_retrieval.judging.peer_features import efficientnet, features, normalised
+from demos.clip_retrieval.judging.peer_features import features, normalised
 from demos.clip_retrieval.judging.peers import Setting, choose, fit
 from demos.clip_retrieval.judging.retrieval import Ranked, relevance
-from demos.clip_retrieval.model.minilm import MiniLM
+from shared.openmoji.families import identities
+from shared.openmoji.records import captions, records
+from shared.openmoji.splits import compositional_split, group_split
+from shared.pretrained.minilm import MiniLM
 from shared.seed import generator
 
 SOME = np.flatnonzero([emoji.group == "food-drink" for emoji in records()])
@@ -47,12 +47,6 @@ def test_features_are_rows_of_the_records_in_any_order(kind: peers.Features) -> 
 
 def test_a_row_of_zeros_stays() -> None:
     assert normalised(np.array([[0.0, 0.0], [3.0, 4.0]])) == pytest.approx(np.array([[0, 0], [0.6, 0.8]]))
-
-
-def test_the_network_is_the_one_of_imagenet() -> None:
-    network = efficientnet()
-    assert not network.training
-    assert 4.6e6 < sum(parameter.numel() for parameter in network.parameters()) < 4.7e6
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from demos.clip_retrieval.corpus.pictures import fitted
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.model.encoder import EncoderSpec, _load
 from demos.clip_retrieval.model.torch_encoder import FITS, TorchEncoder, fit_of, load_open_clip, open_folder
 from demos.clip_retrieval.search import open_collection
 from shared.errors import UserError
+from shared.openmoji.render import pictures
 
 NAME = "ViT-B-32"
 VISION = {"image_size": 64, "layers": 1, "width": 64, "head_width": 32, "patch_size": 32}

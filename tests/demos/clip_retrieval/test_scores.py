@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.splits import FOLDS, group_split
 from demos.clip_retrieval.judging.scores import FoldScores, estimates, score
+from shared.openmoji.records import records
+from shared.openmoji.splits import FOLDS, group_split
 from shared.seed import generator
 
 DIMENSION = 256

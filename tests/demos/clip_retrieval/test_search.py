@@ -14,15 +14,15 @@ from PIL import Image, ImageColor
 from demos.clip_retrieval import answer
 from demos.clip_retrieval.corpus import corpora, encode
 from demos.clip_retrieval.corpus.corpora import find_pictures
-from demos.clip_retrieval.emoji import render
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.search import Collection, open_collection
 from demos.clip_retrieval.sheet import LINE
 from shared import registry
 from shared.cli import main
 from shared.errors import UserError
+from shared.openmoji import render
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
 from shared.progress import Progress
 from tests.conftest import ROOT
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from demos.clip_retrieval import sheet
-from demos.clip_retrieval.data import ATTRIBUTION
 from demos.clip_retrieval.sheet import HIT, Answer, SheetRow, _font, _wrapped, contact_sheet
+from shared.openmoji.records import ATTRIBUTION
 
 RED = np.full((48, 48, 3), (255, 0, 0), np.uint8)
 WIDE = np.full((20, 80, 3), (0, 0, 255), np.uint8)

@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.data import ATTRIBUTION
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import group_split
 from demos.clip_retrieval.judging import sheets
 from demos.clip_retrieval.judging.judge import Model
 from demos.clip_retrieval.judging.retrieval import Ranked
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.sheet import SheetRow, contact_sheet
+from shared.openmoji.records import ATTRIBUTION, records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
 from shared.progress import Progress
 from shared.result import Figure
 from shared.run import RunFolder

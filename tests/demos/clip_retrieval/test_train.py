@@ -19,8 +19,6 @@ from demos.clip_retrieval.config import (
     TrainSection,
     VectorSection,
 )
-from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.model.build import build
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.weights import assembled
@@ -28,6 +26,8 @@ from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.draws import Draws
 from demos.clip_retrieval.training.train_model import train_model
 from shared.errors import UserError
+from shared.openmoji.records import records
+from shared.pretrained.minilm import minilm_folder
 from shared.seed import generator
 
 

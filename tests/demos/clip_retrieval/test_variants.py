@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from demos.clip_retrieval.config import VectorSection
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import rasterize, svgs
 from demos.clip_retrieval.emoji.variants import drawings_of, varied
 from demos.clip_retrieval.training.draws import Drawings, Memory
+from shared.openmoji.records import records
+from shared.openmoji.render import rasterize, svgs
 from shared.seed import generator
 
 ROWS = tuple(range(0, 4495, 700))

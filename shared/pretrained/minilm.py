@@ -1,7 +1,7 @@
 """MiniLM as it was published: sentences to vectors by mean pooling, the text side of the peers, and of training
 where the text tower is locked.
 
-The weights' hash is checked when they are opened (`data.minilm_folder`), so that the packager need not be trusted.
+The weights' hash is checked when they are opened (`minilm_folder`), so that the packager need not be trusted.
 """
 
 from __future__ import annotations
@@ -12,16 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from demos.clip_retrieval.data import manifest, minilm_folder, work_folder, written_whole
-from demos.clip_retrieval.model.shape import CONTEXT
-from demos.clip_retrieval.model.words import cleaned
+from shared.data import derived_folder, fetch_member, house_manifest
+from shared.files import written_whole
+from shared.pretrained.words import cleaned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
 DIMENSION = 384
+CONTEXT = 32  # tokens; the longest caption of OpenMoji has fewer
 BATCH = 64
 WORTH_KEEPING = 100  # new texts at once
+
+
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2, every file checked, as transformers takes it.
+
+    Raises UserError when it cannot be had.
+    """
+    files = [fetch_member(house_manifest(), name) for name in FILES]
+    return files[0].parent
 
 
 class MiniLM:
@@ -33,7 +51,10 @@ class MiniLM:
 
     def __init__(self) -> None:
         self._loaded: tuple[Any, Any] | None = None
-        self._file = work_folder() / f"minilm-cleaned-{manifest().member('model.safetensors')[1].sha256[:8]}.npz"
+        self._file = (
+            derived_folder("pretrained")
+            / f"minilm-cleaned-{house_manifest().member('model.safetensors')[1].sha256[:8]}.npz"
+        )
         self._known: dict[str, NDArray[np.float32]] = _read(self._file)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -76,7 +97,7 @@ def _load() -> tuple[Any, Any]:
     """Tokenizer and model from the checked folder; the library asks no server and says nothing."""
     from transformers import AutoModel, AutoTokenizer
 
-    from demos.clip_retrieval.model.build import quiet_and_offline
+    from shared.pretrained.quiet import quiet_and_offline
 
     folder = str(minilm_folder())
     with quiet_and_offline():

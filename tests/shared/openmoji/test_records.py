@@ -1,11 +1,13 @@
 """The facts about the pictures, and the captions made of them."""
 
 import doctest
+import zipfile
 
 import pytest
 
-from demos.clip_retrieval.emoji import openmoji
-from demos.clip_retrieval.emoji.openmoji import captions, records
+from shared.openmoji import records as openmoji
+from shared.openmoji.records import captions, records
+from shared.openmoji.render import openmoji_archive
 
 
 def test_examples() -> None:
@@ -50,3 +52,17 @@ def test_without_tags_the_words_are_the_name_of_the_base() -> None:
 def test_an_unknown_kind_of_caption() -> None:
     with pytest.raises(ValueError, match=r"no such caption: \['colour'\]; allowed: name, tags, subgroup"):
         captions(records()[0], ["name", "colour"])
+
+
+def test_the_archive_holds_one_picture_a_record() -> None:
+    with zipfile.ZipFile(openmoji_archive()) as archive:
+        held = [name.rsplit("/", 1)[1] for name in archive.namelist() if name.endswith(".svg")]
+    assert sorted(held) == sorted(emoji.file_name for emoji in records())
+
+
+def test_the_licence_lies_beside_the_table() -> None:
+    text = openmoji.FILE.with_name("LICENSE-OpenMoji").read_text(encoding="utf-8")
+    assert "CC BY-SA 4.0" in text
+    assert "https://creativecommons.org/licenses/by-sa/4.0/" in text
+    assert "openmoji.csv" in text
+    assert "Attribution-ShareAlike 4.0 International" in text

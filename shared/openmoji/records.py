@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = Path(__file__).with_name("openmoji.csv")
+ATTRIBUTION = "All emojis designed by OpenMoji – the open-source emoji and icon project. License: CC BY-SA 4.0"
 TWO_TONES = 6  # two people of different skin tones
 KINDS = ("name", "tags", "subgroup")
 
