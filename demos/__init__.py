@@ -5,6 +5,7 @@ A verb is a function with typer's annotations, in a module that imports nothing 
 
 DEMOS = {
     "clip_retrieval": "demos.clip_retrieval.demo:DEMO",
+    "diffusion": "demos.diffusion.demo:DEMO",
     "renewables": "demos.renewables.demo:DEMO",
     "stands": "demos.stands.demo:DEMO",
 }

@@ -27,6 +27,18 @@ def resolve(device: str = "auto") -> str:
     return device
 
 
+def precision(device: str) -> str:
+    """How accelerate should compute on "cpu", "cuda" or "mps": "bf16" where the hardware multiplies it natively, else
+    "no"."""
+    torch = _torch()
+    if torch is None:
+        return "no"
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return "bf16" if device == "cpu" and amx() else "no"
+
+
 def devices() -> list[str]:
     """The devices present, in words, for `trendlab doctor`."""
     torch = _torch()

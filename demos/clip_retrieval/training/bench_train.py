@@ -27,8 +27,9 @@ from demos.clip_retrieval.model.build import begin_projection, build
 from demos.clip_retrieval.model.shape import Shape
 from demos.clip_retrieval.model.torch_encoder import trimmed
 from demos.clip_retrieval.training.augment import augmented
-from demos.clip_retrieval.training.fit import CLIP_NORM, precision
+from demos.clip_retrieval.training.fit import CLIP_NORM
 from demos.clip_retrieval.training.train_model import check_tower, tokenizer
+from shared import device as devices
 from shared.fanout import worker_count
 from shared.openmoji.records import records
 from shared.openmoji.render import pictures
@@ -68,7 +69,7 @@ def ladder(workers: int, compiled: bool) -> list[Variant]:
         ("+ texts trimmed to the longest of the batch", "trimmed"),
         ("+ each text through the locked tower once", "cached_text"),
         ("+ channels last", "channels_last"),
-        *([("+ bfloat16", "bfloat16")] if precision("cpu") == "bf16" else []),
+        *([("+ bfloat16", "bfloat16")] if devices.precision("cpu") == "bf16" else []),
         *([("+ torch.compile", "compiled")] if compiled else []),
     ):
         rows.append(replace(rows[-1], name=name, **{field: True}))

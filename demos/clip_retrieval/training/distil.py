@@ -25,7 +25,7 @@ from demos.clip_retrieval.emoji.descriptors import normalised as unit
 from demos.clip_retrieval.model.build import build
 from demos.clip_retrieval.model.build import normalised as inputs_of
 from demos.clip_retrieval.training.augment import augmented
-from demos.clip_retrieval.training.fit import CLIP_NORM, History, normalised, optimizer_of, precision, set_rate
+from demos.clip_retrieval.training.fit import CLIP_NORM, History, normalised, optimizer_of, set_rate
 from demos.clip_retrieval.training.teacher import KernelMachine, typical
 from shared import device as devices
 from shared.pretrained.minilm import minilm_folder
@@ -133,7 +133,7 @@ def _joined(tower: Floats, shapes: NDArray[np.floating], share: float) -> Floats
 def trunk_features(model: Any, shape: Shape, pictures: NDArray[np.uint8]) -> Floats:
     """(n, w) what the image tower of open_clip's `model` sees before its head, of (n, s, s, 3) pictures."""
     device = next(model.parameters()).device
-    fast = precision(device.type) == "bf16"
+    fast = devices.precision(device.type) == "bf16"
     model.eval()
     found = [np.zeros((0, model.visual.trunk.num_features), np.float32)]
     for at in range(0, len(pictures), SEEN):
@@ -166,7 +166,7 @@ def distilled(
     model.load_state_dict(kept, strict=False)
     model.text.requires_grad_(False)
     model.logit_scale.requires_grad_(False)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision(device))
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
     model.to(accelerator.device, memory_format=torch.channels_last)
     _begin_head(model.visual.head, learned, settings.head_epochs, seed)
     history = _fit(model, shape, learned, config, accelerator, seed, watch, track)

@@ -65,14 +65,6 @@ def plain(_: str, epochs: Iterable[int]) -> Iterable[int]:
     return epochs
 
 
-def precision(device: str) -> str:
-    """ "bf16" where the hardware multiplies it natively, else "no", for accelerate."""
-    if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return "bf16" if device == "cpu" and amx() else "no"
-
-
 def fit(
     model: Any,
     shape: Shape,
@@ -90,7 +82,7 @@ def fit(
     """
     settings = config.train
     device = devices.resolve(config.device)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision(device))
+    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
     objective: Any = Objective(
         model, pairs.bank, pairs.train, settings.captions, config.loss, config.teacher.weight, pairs.tokens
     )

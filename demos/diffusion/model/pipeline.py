@@ -1,0 +1,116 @@
+"""Words to a picture, in pixels: a `DiffusionPipeline` of diffusers around its own U-Net and schedulers.
+
+    pipeline = PictogramPipeline.from_pretrained(FOLDER)
+    picture = pipeline("a red apple", generator=torch.Generator().manual_seed(0)).images[0]
+
+It imports nothing of this repository, so that diffusers can load a folder with this file alone:
+`DiffusionPipeline.from_pretrained(FOLDER, custom_pipeline="PATH/pipeline.py", trust_remote_code=True)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import DiffusionPipeline, ImagePipelineOutput
+from torch import Tensor
+from torch.nn import functional
+
+CONTEXT = 32  # tokens of a prompt that are read; [CLS] and [SEP] among them
+
+
+class Words(NamedTuple):
+    """What the text encoder makes of n prompts. states: (n, l, w); mask: (n, l), 1 where a token is; pooled: (n, w)
+    their mean, of length sqrt(w), so that its entries are near 1."""
+
+    states: Tensor
+    mask: Tensor
+    pooled: Tensor
+
+
+class PictogramPipeline(DiffusionPipeline):
+    """Draws square pictures from words. unet: a UNet2DConditionModel that predicts the velocity of squares of `patch`
+    pixels and takes the mean of the words as its class; scheduler: any of diffusers' with `prediction_type` v;
+    text_encoder, tokenizer: of BERT's family."""
+
+    def __init__(self, unet: Any, scheduler: Any, text_encoder: Any, tokenizer: Any, patch: int = 4) -> None:
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler, text_encoder=text_encoder, tokenizer=tokenizer)
+        self.register_to_config(patch=patch)
+
+    @torch.no_grad()
+    def encode(self, prompts: Sequence[str]) -> Words:
+        """What the text encoder makes of them; what is longer than CONTEXT tokens is cut."""
+        found = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="pt"
+        ).to(self.device)
+        states = self.text_encoder(**found).last_hidden_state.float()
+        mask = found["attention_mask"]
+        pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return Words(states, mask, functional.normalize(pooled, dim=1) * states.shape[-1] ** 0.5)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | Sequence[str],
+        num_inference_steps: int = 20,
+        guidance_scale: float = 4.0,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        output_type: str = "pil",
+        callback_on_step_end: Callable[[int, int], None] | None = None,
+    ) -> ImagePipelineOutput:
+        """A picture for each prompt.
+
+        guidance_scale: weight of the prompt beside no prompt at all (classifier-free guidance), 1 = none; generator:
+        one for each picture, so that none depends on the others; output_type: "pil", or "np" for (n, s, s, 3) in 0
+        to 1.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        generators = [generator] if isinstance(generator, torch.Generator) else list(generator or [])
+        if generators and len(generators) != len(prompts):
+            raise ValueError(f"{len(prompts)} prompts and {len(generators)} generators; give one for each")
+        guided = guidance_scale > 1
+        words = self.encode([*prompts, *([""] * len(prompts) if guided else [])])
+        self.scheduler.set_timesteps(num_inference_steps, device=self.device)
+        state = self._noise(len(prompts), generators) * self.scheduler.init_noise_sigma
+        for number, time in enumerate(self.progress_bar(self.scheduler.timesteps)):
+            seen = self.scheduler.scale_model_input(state, time)
+            velocity = self._velocity(seen, time, words, guidance_scale if guided else 1.0)
+            state = self.scheduler.step(velocity, time, state).prev_sample
+            if callback_on_step_end:
+                callback_on_step_end(number, int(time))
+        pictures = (functional.pixel_shuffle(state, self.config.patch).clamp(-1, 1) + 1) / 2
+        array = pictures.permute(0, 2, 3, 1).float().cpu().numpy()
+        return ImagePipelineOutput(images=self.numpy_to_pil(array) if output_type == "pil" else array)
+
+    def _noise(self, count: int, generators: Sequence[torch.Generator]) -> Tensor:
+        shape = (1, self.unet.config.in_channels, self.unet.config.sample_size, self.unet.config.sample_size)
+        drawn = [torch.randn(shape, generator=generators[row] if generators else None) for row in range(count)]
+        return torch.cat(drawn).to(self.device)
+
+    def _velocity(self, seen: Tensor, time: Tensor, words: Words, guidance: float) -> Tensor:
+        """The guided velocity, such that the picture it leads to stays between black and white."""
+        twice = torch.cat([seen, seen]) if guidance != 1 else seen
+        found = self.unet(
+            twice,
+            time,
+            encoder_hidden_states=words.states.to(twice.dtype),
+            encoder_attention_mask=words.mask,
+            class_labels=words.pooled.to(twice.dtype),
+        ).sample.float()
+        if guidance != 1:
+            told, untold = found.chunk(2)
+            found = untold + guidance * (told - untold)
+        kept = self._signal(time)
+        signal, noise = kept.sqrt(), (1 - kept).sqrt()
+        picture = (signal * seen - noise * found).clamp(-1, 1)
+        return (signal * seen - picture) / noise
+
+    def _signal(self, time: Tensor) -> Tensor:
+        """Share of the variance that is picture at a time, which may lie between two of the training."""
+        known = self.scheduler.alphas_cumprod.to(self.device)
+        below = time.float().floor().long().clamp(0, len(known) - 1)
+        above = (below + 1).clamp(max=len(known) - 1)
+        part = (time.float() - below).to(self.device)
+        return (1 - part) * known[below] + part * known[above]

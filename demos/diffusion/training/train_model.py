@@ -1,0 +1,53 @@
+"""From a config to a trained pipeline in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from demos.diffusion.data import training_records
+from demos.diffusion.model.build import build
+from demos.diffusion.training.captions import Captions
+from demos.diffusion.training.fit import History, fit, plain
+from shared.openmoji.records import records
+from shared.openmoji.render import pictures
+from shared.pretrained.quiet import quiet_and_offline
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from demos.diffusion.config import DiffusionConfig
+    from demos.diffusion.model.pipeline import PictogramPipeline
+
+
+@dataclass(frozen=True)
+class Trained:
+    """pipeline: with the averaged weights; raw: the weights of its U-Net as the last step left them."""
+
+    pipeline: PictogramPipeline
+    raw: dict[str, torch.Tensor]
+    history: History
+
+
+def train_model(
+    config: DiffusionConfig, folder: Path, track: Callable[[str, Iterable[int]], Iterable[int]] = plain
+) -> Trained:
+    """Train on all but the held-out fold and the validation part, and leave the averaged pipeline in `folder`."""
+    rows, seed = training_records(), int(generator(config.seed, "teacher").integers(2**31))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        pipeline = build(config.model)
+    captions = Captions(pipeline, [records()[row] for row in rows], generator(seed, "tags"))
+    shown = np.asarray(pictures(config.model.size)[rows])
+    history, average = fit(pipeline, shown, captions, config, seed=seed, track=track)
+    unet: Any = pipeline.unet
+    raw = {name: tensor.detach().clone() for name, tensor in unet.state_dict().items()}
+    average.copy_to(unet.parameters())
+    with quiet_and_offline():
+        pipeline.save_pretrained(folder, safe_serialization=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return Trained(pipeline, raw, history)

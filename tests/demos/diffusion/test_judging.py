@@ -1,0 +1,55 @@
+"""The judges: known answers for sets made by hand, and for real pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from demos.diffusion.judging.kid import kernel_distance
+from demos.diffusion.judging.words import AMONG, WordJudge, chance
+from shared.seed import generator
+
+
+def test_the_distance_is_that_of_the_definition() -> None:
+    random = generator(0, "kid")
+    one, other = random.normal(size=(5, 4)).astype(np.float32), random.normal(1, 1, (6, 4)).astype(np.float32)
+
+    def kernel(left: np.ndarray, right: np.ndarray) -> float:
+        return float((left.astype(float) @ right / 4 + 1) ** 3)
+
+    within = np.mean([kernel(one[i], one[j]) for i in range(5) for j in range(5) if i != j])
+    beyond = np.mean([kernel(other[i], other[j]) for i in range(6) for j in range(6) if i != j])
+    across = np.mean([kernel(a, b) for a in one for b in other])
+    assert kernel_distance(one, other, random).value == pytest.approx(within + beyond - 2 * across, rel=1e-6)
+
+
+def test_the_distance_of_equals_is_near_zero_without_bias() -> None:
+    random = generator(0, "kid")
+    found = [kernel_distance(*random.normal(size=(2, 40, 8)).astype(np.float32), random).value for _ in range(60)]
+    error = np.std(found) / len(found) ** 0.5
+    assert abs(np.mean(found)) < 4 * error
+    assert min(found) < 0 < max(found)
+    far = kernel_distance(
+        random.normal(size=(40, 8)).astype(np.float32), random.normal(0.5, 1, (40, 8)).astype(np.float32), random
+    )
+    assert far.low <= far.value <= far.high
+    assert far.value > 5 * np.std(found)
+
+
+def test_the_judge_of_words_knows_what_it_learned_and_guesses_else() -> None:
+    random = generator(0, "words")
+    features = random.normal(size=(300, 20)).astype(np.float32)
+    texts = random.normal(size=(300, 16))
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    judge = WordJudge.fit(features, texts)
+    assert judge.right(features[:150], texts[:150], random).mean() > 0.95
+    guessed = judge.right(random.normal(size=(150, 20)).astype(np.float32), texts[:150], random).mean()
+    assert guessed < 0.08
+    assert chance(["a"] * 400) == 1 / AMONG
+
+
+def test_ties_count_against_the_picture() -> None:
+    random = generator(0, "words")
+    texts = np.tile(np.array([[1.0, 0.0], [0.0, 1.0]]), (2, 1))
+    judge = WordJudge.fit(np.eye(4, dtype=np.float32), texts)
+    assert not judge.right(np.eye(4, dtype=np.float32), texts, random).any()

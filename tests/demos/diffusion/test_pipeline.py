@@ -1,0 +1,133 @@
+"""A picture depends on its words and its seed alone; the folder is a pipeline of diffusers; samplers agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import dynamic_modules_utils
+
+from demos.diffusion.config import SampleSection
+from demos.diffusion.model import pipeline as module
+from demos.diffusion.model.build import opened
+from demos.diffusion.model.pipeline import CONTEXT, PictogramPipeline
+from demos.diffusion.model.schedulers import scheduler_of
+from demos.diffusion.sampling.draw import draw, evaluations
+from shared.errors import UserError
+from shared.pretrained.minilm import MiniLM
+
+SETTINGS = SampleSection(steps=3, batch=4)
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def test_a_picture_does_not_depend_on_those_beside_it(tiny_pipeline: PictogramPipeline) -> None:
+    prompts, seeds = ["a red apple", "dog", "a red apple", "ship", "flag"], [7, 8, 7, 9, 10]
+    together = draw(tiny_pipeline, prompts, seeds, SETTINGS)
+    alone = draw(tiny_pipeline, prompts, seeds, SETTINGS.model_copy(update={"batch": 1}))
+    assert (together[0] == together[2]).all()
+    # Sums in another order: a level of 255 at most.
+    assert np.abs(together.astype(int) - alone).max() <= 1
+    assert len({picture.tobytes() for picture in together}) == 4
+
+
+def test_words_and_seed_both_matter(tiny_pipeline: PictogramPipeline) -> None:
+    first, other_seed, other_words = draw(tiny_pipeline, ["dog", "dog", "ship"], [0, 1, 0], SETTINGS)
+    assert first.shape == (32, 32, 3)
+    assert not (first == other_seed).all()
+    assert not (first == other_words).all()
+
+
+def test_the_folder_is_a_pipeline_of_diffusers(
+    tiny_pipeline: PictogramPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_modules_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    tmp_path = tmp_path / "pipeline"
+    tiny_pipeline.save_pretrained(tmp_path, safe_serialization=True)
+    assert not [file for file in tmp_path.rglob("*") if file.suffix in (".bin", ".pt", ".pkl")]
+    expected = tiny_pipeline("dog", 3, generator=generators(5), output_type="np").images
+    ours = opened(tmp_path)
+    assert np.allclose(ours("dog", 3, generator=generators(5), output_type="np").images, expected, atol=1e-5)
+    # Without this repository: its one file is handed to diffusers.
+    theirs = DiffusionPipeline.from_pretrained(tmp_path, custom_pipeline=module.__file__, trust_remote_code=True)
+    theirs.set_progress_bar_config(disable=True)
+    assert type(theirs).__module__ != PictogramPipeline.__module__
+    assert np.allclose(theirs("dog", 3, generator=generators(5), output_type="np").images, expected, atol=1e-5)
+
+
+def test_what_is_no_pipeline_is_one_line(tiny_pipeline: PictogramPipeline, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no model_index\.json"):
+        opened(tmp_path)
+    tiny_pipeline.save_pretrained(tmp_path)
+    weights = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match="cannot be opened as a pipeline"):
+        opened(tmp_path)
+    weights.unlink()
+    torch.save(tiny_pipeline.unet.state_dict(), weights.with_suffix(".bin"))
+    with pytest.raises(UserError, match="cannot be opened as a pipeline"):
+        opened(tmp_path)
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "Other"}))
+    with pytest.raises(UserError, match="cannot be opened as a pipeline"):
+        opened(tmp_path)
+
+
+def test_words_are_those_of_the_text_model(tiny_pipeline: PictogramPipeline) -> None:
+    words = tiny_pipeline.encode(["a red apple", "flag of Norway", "word " * 100])
+    assert words.states.shape == (3, CONTEXT, 384)
+    assert words.mask.sum(1).tolist() == [5, 5, CONTEXT]
+    pooled = words.pooled.numpy() / 384**0.5
+    assert (pooled[:2] * MiniLM()(["a red apple", "flag of Norway"])).sum(1) == pytest.approx(1, abs=1e-5)
+
+
+def test_one_generator_for_each_picture(tiny_pipeline: PictogramPipeline) -> None:
+    with pytest.raises(ValueError, match="2 prompts and 1 generators"):
+        tiny_pipeline(["dog", "ship"], 2, generator=generators(0))
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "euler", "heun"])
+def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tiny_pipeline: PictogramPipeline) -> None:
+    """A network that always means the same picture is the exact solution for a set of one: all samplers end there."""
+    picture = torch.linspace(-0.8, 0.8, 48 * 64).reshape(1, 48, 8, 8)
+
+    class Sure(torch.nn.Module):
+        config, dtype, device = tiny_pipeline.unet.config, torch.float32, torch.device("cpu")
+
+        def forward(self, seen: torch.Tensor, time: torch.Tensor, **_: torch.Tensor) -> object:
+            kept = tiny_pipeline._signal(time)
+            velocity = (kept.sqrt() * seen - picture) / (1 - kept).sqrt()
+            return type("Answer", (), {"sample": velocity})
+
+    tiny_pipeline.unet = Sure()
+    made = draw(tiny_pipeline, ["dog", "ship"], [0, 1], SampleSection(sampler=sampler, steps=5))
+    expected = (torch.nn.functional.pixel_shuffle(picture, 4)[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    assert np.abs(made - expected).max() < 2
+
+
+def test_evaluations_are_counted(tiny_pipeline: PictogramPipeline) -> None:
+    looks = 0
+
+    def look(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+
+    tiny_pipeline.unet.register_forward_hook(look)
+    for sampler, guidance in (("ddim", 1.0), ("dpm++", 4.0), ("euler", 1.0), ("heun", 4.0)):
+        settings = SampleSection(sampler=sampler, steps=4, guidance=guidance)
+        looks = 0
+        draw(tiny_pipeline, ["dog"], [0], settings)
+        assert evaluations(settings) == looks * (2 if guidance > 1 else 1)
+
+
+def test_the_last_time_is_all_noise(tiny_pipeline: PictogramPipeline) -> None:
+    for sampler in ("ddim", "dpm++", "euler", "heun"):
+        scheduler = scheduler_of(sampler, tiny_pipeline.scheduler)
+        scheduler.set_timesteps(5)
+        assert int(scheduler.timesteps[0]) == 999
+        assert float(tiny_pipeline.scheduler.alphas_cumprod[999]) < 1e-6

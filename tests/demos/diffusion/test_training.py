@@ -1,0 +1,98 @@
+"""Training: captions as drawn, losses that fall, the same numbers for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from demos.diffusion.config import DiffusionConfig
+from demos.diffusion.data import held_out, training_records, validation
+from demos.diffusion.model.pipeline import PictogramPipeline
+from demos.diffusion.training.captions import Captions
+from demos.diffusion.training.fit import Objective, fit, rate
+from shared.openmoji.families import families
+from shared.openmoji.records import Emoji
+from shared.seed import generator
+
+
+def test_no_family_is_on_both_sides() -> None:
+    family = families()
+    trained = set(family[training_records()].tolist())
+    assert trained.isdisjoint(family[held_out()].tolist())
+    assert trained.isdisjoint(family[validation()].tolist())
+    assert len(held_out()) == 400
+
+
+def test_captions_are_names_names_with_tags_or_nothing(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
+) -> None:
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    rows, random = np.arange(len(some_emojis)), generator(0, "draw")
+    names = [captions.texts[place] for place in captions.draw(rows, 0.0, 0.0, random)]
+    assert names == [emoji.name for emoji in some_emojis]
+    listed = [captions.texts[place] for place in captions.draw(rows, 1.0, 0.0, random)]
+    for text, emoji in zip(listed, some_emojis, strict=True):
+        assert text.startswith(emoji.name)
+        assert set(text.removeprefix(emoji.name).removeprefix(", ").split(", ")) <= {*emoji.tags, ""}
+    assert set(captions.draw(rows, 0.4, 1.0, random)) == {0}
+    words = captions.words(captions.draw(rows, 0.0, 0.0, random))
+    expected = tiny_pipeline.encode(names)
+    assert torch.equal(words.mask, expected.mask)
+    torch.testing.assert_close(words.states, expected.states, atol=2e-3, rtol=2e-3)
+
+
+def trained(pipeline: PictogramPipeline, emojis: list[Emoji], pictures: np.ndarray, config: DiffusionConfig) -> list:
+    captions = Captions(pipeline, emojis, generator(0, "tags"))
+    history, _ = fit(pipeline, pictures, captions, config, seed=3)
+    return [*history.losses, *(float(weight.detach().sum()) for weight in pipeline.unet.parameters())]
+
+
+def test_the_same_seed_gives_the_same_weights(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray, tiny_config: DiffusionConfig
+) -> None:
+    start = {name: tensor.clone() for name, tensor in tiny_pipeline.unet.state_dict().items()}
+    first = trained(tiny_pipeline, some_emojis, some_pictures, tiny_config)
+    tiny_pipeline.unet.load_state_dict(start)
+    assert trained(tiny_pipeline, some_emojis, some_pictures, tiny_config) == first
+
+
+def test_the_loss_falls(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray, tiny_config: DiffusionConfig
+) -> None:
+    longer = tiny_config.model_copy(update={"train": tiny_config.train.model_copy(update={"steps": 200})})
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    history, average = fit(tiny_pipeline, some_pictures, captions, longer, seed=3)
+    assert len(history.losses) == 2
+    assert history.losses[1] < 0.9 * history.losses[0]
+    assert average.cur_decay_value == pytest.approx(1 - 200**-0.8, abs=1e-3)
+
+
+def test_each_picture_comes_once_a_pass(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray, tiny_config: DiffusionConfig
+) -> None:
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    objective = Objective(tiny_pipeline, some_pictures, captions, tiny_config, 0, torch.device("cpu"))
+    count = len(some_emojis)
+    shown = np.concatenate([objective.rows(step) for step in range(2 * count // 8 + 1)])
+    assert sorted(shown[:count]) == sorted(shown[count : 2 * count]) == list(range(count))
+    assert (shown[:count] != shown[count : 2 * count]).any()
+
+
+def test_the_weight_of_the_velocity_is_that_of_min_snr(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray, tiny_config: DiffusionConfig
+) -> None:
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    objective = Objective(tiny_pipeline, some_pictures, captions, tiny_config, 0, torch.device("cpu"))
+    kept = tiny_pipeline.scheduler.alphas_cumprod.double()
+    ratio = kept / (1 - kept)
+    # min(SNR, gamma) for the picture; an error of the velocity is one of the picture times SNR + 1.
+    torch.testing.assert_close(objective._weight.double(), torch.minimum(ratio, torch.tensor(5.0)) / (ratio + 1))
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    config = DiffusionConfig()
+    settings = config.train
+    assert rate(0, config) == pytest.approx(1 / settings.warmup)
+    assert rate(settings.warmup, config) == rate(settings.steps // 2, config) == 1
+    assert 0 < rate(settings.steps - 1, config) < 1e-4
