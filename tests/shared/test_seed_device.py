@@ -71,3 +71,18 @@ def test_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_device() -> None:
     with pytest.raises(UserError, match="allowed: auto, cpu, cuda, mps"):
         device.resolve("tpu")
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_precision_is_what_the_hardware_multiplies(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = types.SimpleNamespace(
+        cuda=types.SimpleNamespace(is_bf16_supported=lambda: native),
+        cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: native),
+    )
+    monkeypatch.setattr(device, "_torch", lambda: torch)
+    expected = "bf16" if native else "no"
+    assert [device.precision(name) for name in ("cpu", "cuda", "mps")] == [expected, expected, "no"]
+    torch.cpu = types.SimpleNamespace()  # an older torch
+    assert device.precision("cpu") == "no"
+    monkeypatch.setattr(device, "_torch", lambda: None)
+    assert device.precision("cpu") == "no"

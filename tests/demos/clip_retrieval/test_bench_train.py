@@ -110,7 +110,7 @@ def quiet(make: Callable[..., Any]) -> Callable[..., Any]:
 def test_each_row_adds_one_means_and_bfloat16_only_where_hardware_has_it(
     native: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench_train, "precision", lambda device: native)
+    monkeypatch.setattr(bench_train.devices, "precision", lambda device: native)
     rows = ladder(2, compiled)
     assert means(rows[0]) == set()
     added = [means(after) - means(before) for before, after in pairwise(rows)]
@@ -310,7 +310,7 @@ def test_the_report_is_made_of_what_was_measured(
     native: bool, little: None, config: ClipConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rates and losses that are known: everything that is shown follows from them. native: bfloat16 in hardware."""
-    monkeypatch.setattr(bench_train, "precision", lambda device: "bf16" if native else "no")
+    monkeypatch.setattr(bench_train.devices, "precision", lambda device: "bf16" if native else "no")
     monkeypatch.setattr(bench_train, "gemm_peak", lambda dtype: 1e9 if dtype == torch.float32 else 1e12)
     monkeypatch.setattr(bench_train, "flops_a_pair", lambda loop: 1e6)
     monkeypatch.setattr(Loop, "__init__", lambda self, variant, *_: setattr(self, "variant", variant))
