@@ -70,6 +70,9 @@ class TrainSection(Section):
     min_snr: float = Field(
         5.0, gt=0, le=1000, description="gamma of min-SNR weighting; 1000 is next to none, above 0 to 1000"
     )
+    checkpoint: float = Field(
+        5.0, ge=0, le=1440, description="between two writings of the state, to go on after a stop [minutes], 0 to 1440"
+    )
     compile: bool = Field(False, description="whether the network is compiled, which takes a minute and a C++ compiler")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from demos.diffusion.model.schedulers import training_scheduler
 from demos.diffusion.training.captions import Captions
+from demos.diffusion.training.checkpoint import Checkpoint
 from shared import device as devices
 from shared.seed import generator
 
@@ -49,11 +51,13 @@ def fit(
     config: DiffusionConfig,
     *,
     seed: int,
+    file: Path | None = None,
     track: Callable[[str, Iterable[int]], Iterable[int]] = plain,
 ) -> tuple[History, Any]:
     """Train the pipeline's U-Net in place; returns how it went, and diffusers' EMAModel of it.
 
-    pictures: (n, s, s, 3) of the captions. All random numbers of a step come from the seed and its number.
+    pictures: (n, s, s, 3) of the captions; file: where the state is kept meanwhile, and found again by the same call
+    after a stop. All random numbers of a step come from the seed and its number.
     """
     from diffusers.training_utils import EMAModel
 
@@ -70,8 +74,10 @@ def fit(
     average.to(accelerator.device)
     step_loss = Objective(pipeline, pictures, captions, config, seed, accelerator.device)
     network = torch.compile(network) if settings.compile else network
-    history, losses = History(), []
-    for step in track("training", range(settings.steps)):
+    checkpoint = Checkpoint(file, settings.checkpoint, network=unet, optimizer=optimizer, average=average)
+    start, told = checkpoint.restore()
+    history, losses = History(told), []
+    for step in track("training", range(start, settings.steps)):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(step, config)
         loss = step_loss(network, step, accelerator)
@@ -84,6 +90,8 @@ def fit(
         if (step + 1) % TOLD == 0 or step + 1 == settings.steps:
             history.losses.append(float(torch.stack(losses).mean()))
             losses = []
+            checkpoint.keep(step + 1, history.losses)
+    checkpoint.done()
     unet.eval()
     accelerator.free_memory()
     return history, average

@@ -13,6 +13,7 @@ import torch
 from demos.diffusion.data import training_records
 from demos.diffusion.model.build import build
 from demos.diffusion.training.captions import Captions
+from demos.diffusion.training.checkpoint import checkpoint_file
 from demos.diffusion.training.fit import History, fit, plain
 from shared.openmoji.records import records
 from shared.openmoji.render import pictures
@@ -43,7 +44,9 @@ def train_model(
         pipeline = build(config.model)
     captions = Captions(pipeline, [records()[row] for row in rows], generator(seed, "tags"))
     shown = np.asarray(pictures(config.model.size)[rows])
-    history, average = fit(pipeline, shown, captions, config, seed=seed, track=track)
+    history, average = fit(
+        pipeline, shown, captions, config, seed=seed, file=checkpoint_file(config, seed), track=track
+    )
     unet: Any = pipeline.unet
     raw = {name: tensor.detach().clone() for name, tensor in unet.state_dict().items()}
     average.copy_to(unet.parameters())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from demos.diffusion.config import DiffusionConfig
 from demos.diffusion.data import held_out, training_records, validation
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.training.captions import Captions
+from demos.diffusion.training.checkpoint import Checkpoint
 from demos.diffusion.training.fit import Objective, fit, rate
 from shared.openmoji.families import families
 from shared.openmoji.records import Emoji
@@ -55,6 +59,51 @@ def test_the_same_seed_gives_the_same_weights(
     first = trained(tiny_pipeline, some_emojis, some_pictures, tiny_config)
     tiny_pipeline.unet.load_state_dict(start)
     assert trained(tiny_pipeline, some_emojis, some_pictures, tiny_config) == first
+
+
+def test_a_training_that_is_stopped_goes_on(
+    tiny_pipeline: PictogramPipeline,
+    some_emojis: list[Emoji],
+    some_pictures: np.ndarray,
+    tiny_config: DiffusionConfig,
+    tmp_path: Path,
+) -> None:
+    longer = tiny_config.train.model_copy(update={"steps": 250, "checkpoint": 0.0})
+    config, file = tiny_config.model_copy(update={"train": longer}), tmp_path / "state.pt"
+    start = {name: tensor.clone() for name, tensor in tiny_pipeline.unet.state_dict().items()}
+    whole = trained(tiny_pipeline, some_emojis, some_pictures, config)
+
+    def stopped(_: str, steps: Iterable[int]) -> Iterator[int]:
+        for step in steps:
+            if step == 130:
+                raise KeyboardInterrupt
+            yield step
+
+    tiny_pipeline.unet.load_state_dict(start)
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_pipeline, some_pictures, captions, config, seed=3, file=file, track=stopped)
+    seen: list[int] = []
+
+    def watched(_: str, steps: Iterable[int]) -> Iterator[int]:
+        for step in steps:
+            seen.append(step)
+            yield step
+
+    tiny_pipeline.unet.load_state_dict(start)  # what the new process starts with does not matter
+    history, _ = fit(tiny_pipeline, some_pictures, captions, config, seed=3, file=file, track=watched)
+    assert seen[0] == 100
+    again = [*history.losses, *(float(weight.detach().sum()) for weight in tiny_pipeline.unet.parameters())]
+    assert again == whole
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_cannot_be_read_is_no_state(tiny_pipeline: PictogramPipeline, tmp_path: Path) -> None:
+    file = tmp_path / "state.pt"
+    torch.save({"step": 3}, file)
+    for content in (file.read_bytes(), file.read_bytes()[:100], b"", b"no state"):
+        file.write_bytes(content)
+        assert Checkpoint(file, 1.0, network=tiny_pipeline.unet).restore() == (0, [])
 
 
 def test_the_loss_falls(
