@@ -52,28 +52,28 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
     efficientnet_file()  # what cannot be had is said before an hour of training, not after
     trained, pipeline = _pipeline(config, run)
     judge = Judge(config, pipeline.unet.config.sample_size * pipeline.config.patch)
-    rows = [judge.real_floor(), *judge.drawn(pipeline, config.sample, "averaged weights", run)]
+    rows = [judge.real_floor(), judge.drawn(pipeline, config.sample, "averaged weights", run)]
     unguided = config.sample.model_copy(update={"guidance": 1.0})
-    rows += judge.drawn(pipeline, unguided, "averaged weights, no guidance", run)
+    rows.append(judge.drawn(pipeline, unguided, "averaged weights, no guidance", run))
     if trained is not None:
         kept = {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
         pipeline.unet.load_state_dict(trained.raw)
-        rows += judge.drawn(pipeline, config.sample, "weights of the last step", run)
+        rows.append(judge.drawn(pipeline, config.sample, "weights of the last step", run))
         pipeline.unet.load_state_dict(kept)
     tables = [_quality(rows, config, judge)]
     if trained is not None:
         tables.append(_history(trained))
-    best, floor = rows[1], rows[0]
-    return Result(
+    floor, averaged = rows[:2]
+    result = Result(
         headlines=[
             Headline(
                 name="Kernel distance to the held-out pictures, EfficientNet features",
-                value=THOUSAND * best.distance.value,
+                value=THOUSAND * averaged.distance.value,
                 unit="10⁻³",
                 direction="lower",
                 peer="real pictures of other things",
                 peer_value=THOUSAND * floor.distance.value,
-                interval=_interval(best.distance),
+                interval=_interval(averaged.distance),
             )
         ],
         metrics=[metric for row in rows for metric in _metrics(row)],
@@ -87,6 +87,9 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
             "this report only.",
         ],
     )
+    if trained is not None:
+        trained.state.unlink(missing_ok=True)
+    return result
 
 
 class Judge:
@@ -115,13 +118,13 @@ class Judge:
         features = np.stack([self._features[int(row)] for row in chosen])
         return Row("real pictures of other things", None, self._distance(features), self._right(self._wanted))
 
-    def drawn(self, pipeline: PictogramPipeline, settings: SampleSection, name: str, run: Run) -> list[Row]:
+    def drawn(self, pipeline: PictogramPipeline, settings: SampleSection, name: str, run: Run) -> Row:
         """One picture for each prompt, judged."""
         seeds = [int(row) for row in self.rows]
         made = draw(pipeline, self.prompts, seeds, settings, run.track)
         features = looked_at(made)
         told = f"{name}: {settings.sampler}, {settings.steps} steps"
-        return [Row(told, evaluations(settings), self._distance(features), self._right(features))]
+        return Row(told, evaluations(settings), self._distance(features), self._right(features))
 
     def _distance(self, features: NDArray[np.float32]) -> Distance:
         return kernel_distance(features, self._wanted, generator(self._config.seed, "subsets"))

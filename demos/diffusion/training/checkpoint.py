@@ -30,7 +30,7 @@ class Checkpoint:
 
     def __init__(self, file: Path | None, minutes: float, **parts: Any) -> None:
         self._file, self._seconds, self._parts = file, 60 * minutes, parts
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
 
     def restore(self) -> tuple[int, list[float]]:
         """The step to go on with and the losses so far; 0 and none where nothing can be read."""
@@ -45,16 +45,12 @@ class Checkpoint:
             part.load_state_dict(kept[name])
         return step, losses
 
-    def keep(self, step: int, losses: list[float]) -> None:
-        """Write the state before step `step`, if the last writing is long enough ago."""
-        if self._file is None or time.monotonic() - self._last < self._seconds:
+    def keep(self, step: int, losses: list[float], last: bool = False) -> None:
+        """Write the state before step `step`, if the last writing, or before the `last` step the beginning, is long
+        enough ago."""
+        if self._file is None or time.monotonic() - (self._began if last else self._last) < self._seconds:
             return
         state = {name: part.state_dict() for name, part in self._parts.items()}
         with written_whole(self._file) as temporary:
             torch.save({**state, "step": step, "losses": losses}, temporary)
         self._last = time.monotonic()
-
-    def done(self) -> None:
-        """The training has ended: nothing is to go on with."""
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)

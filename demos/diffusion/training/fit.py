@@ -6,7 +6,6 @@ trendlab run diffusion --profile cpu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from demos.diffusion.model.schedulers import training_scheduler
+from demos.diffusion.sampling.draw import Track, plain
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import Checkpoint
 from shared import device as devices
@@ -39,11 +39,6 @@ class History:
     losses: list[float] = field(default_factory=list)
 
 
-def plain(_: str, items: Iterable[int]) -> Iterable[int]:
-    """A `track` that shows nothing."""
-    return items
-
-
 def fit(
     pipeline: PictogramPipeline,
     pictures: NDArray[np.uint8],
@@ -52,12 +47,13 @@ def fit(
     *,
     seed: int,
     file: Path | None = None,
-    track: Callable[[str, Iterable[int]], Iterable[int]] = plain,
+    track: Track = plain,
 ) -> tuple[History, Any]:
     """Train the pipeline's U-Net in place; returns how it went, and diffusers' EMAModel of it.
 
     pictures: (n, s, s, 3) of the captions; file: where the state is kept meanwhile, and found again by the same call
-    after a stop. All random numbers of a step come from the seed and its number.
+    after a stop; who calls removes it when the result is safe. All random numbers of a step come from the seed and its
+    number.
     """
     from diffusers.training_utils import EMAModel
 
@@ -87,11 +83,11 @@ def fit(
         optimizer.step()
         average.step(unet.parameters())
         losses.append(loss.detach())
-        if (step + 1) % TOLD == 0 or step + 1 == settings.steps:
+        last = step + 1 == settings.steps
+        if (step + 1) % TOLD == 0 or last:
             history.losses.append(float(torch.stack(losses).mean()))
             losses = []
-            checkpoint.keep(step + 1, history.losses)
-    checkpoint.done()
+            checkpoint.keep(step + 1, history.losses, last)
     unet.eval()
     accelerator.free_memory()
     return history, average

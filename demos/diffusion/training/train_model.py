@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ import torch
 
 from demos.diffusion.data import training_records
 from demos.diffusion.model.build import build
+from demos.diffusion.sampling.draw import Track, plain
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
-from demos.diffusion.training.fit import History, fit, plain
+from demos.diffusion.training.fit import History, fit
 from shared.openmoji.records import records
 from shared.openmoji.render import pictures
 from shared.pretrained.quiet import quiet_and_offline
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """pipeline: with the averaged weights; raw: the weights of its U-Net as the last step left them."""
+    """pipeline: with the averaged weights; raw: the weights of its U-Net as the last step left them; state: the file to
+    go on from, to be removed when nothing that follows can fail."""
 
     pipeline: PictogramPipeline
     raw: dict[str, torch.Tensor]
     history: History
+    state: Path
 
 
-def train_model(
-    config: DiffusionConfig, folder: Path, track: Callable[[str, Iterable[int]], Iterable[int]] = plain
-) -> Trained:
+def train_model(config: DiffusionConfig, folder: Path, track: Track = plain) -> Trained:
     """Train on all but the held-out fold and the validation part, and leave the averaged pipeline in `folder`."""
     rows, seed = training_records(), int(generator(config.seed, "teacher").integers(2**31))
     with torch.random.fork_rng():
@@ -44,13 +44,12 @@ def train_model(
         pipeline = build(config.model)
     captions = Captions(pipeline, [records()[row] for row in rows], generator(seed, "tags"))
     shown = np.asarray(pictures(config.model.size)[rows])
-    history, average = fit(
-        pipeline, shown, captions, config, seed=seed, file=checkpoint_file(config, seed), track=track
-    )
+    file = checkpoint_file(config, seed)
+    history, average = fit(pipeline, shown, captions, config, seed=seed, file=file, track=track)
     unet: Any = pipeline.unet
     raw = {name: tensor.detach().clone() for name, tensor in unet.state_dict().items()}
     average.copy_to(unet.parameters())
     with quiet_and_offline():
         pipeline.save_pretrained(folder, safe_serialization=True)
     pipeline.set_progress_bar_config(disable=True)
-    return Trained(pipeline, raw, history)
+    return Trained(pipeline, raw, history, file)
