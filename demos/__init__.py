@@ -11,5 +11,6 @@ DEMOS = {
 }
 
 VERBS = {
+    "generate": "demos.diffusion.verb:generate",
     "search": "demos.clip_retrieval.verb:search",
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,22 +28,36 @@ class Progress:
         if total is None:
             items = list(items)
             total = len(items)
-        return self._bar(label, items, total) if self.bar else self._lines(label, items, total)
+        with self.steps(label, total) as advance:
+            for item in items:
+                yield item
+                advance()
 
-    def _lines(self, label: str, items: Iterable[T], total: int) -> Iterator[T]:
-        start = time.perf_counter()
-        shown = 0
-        for done, item in enumerate(items, 1):
-            yield item
+    @contextlib.contextmanager
+    def steps(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+        """What is to be called after each of `total` steps; for work that tells its steps and cannot be iterated."""
+        with self._bar(label, total) if self.bar else self._lines(label, total) as advance:
+            yield advance
+
+    @contextlib.contextmanager
+    def _lines(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+        start, done, shown = time.perf_counter(), 0, 0
+
+        def advance() -> None:
+            nonlocal done, shown
+            done += 1
             seconds = time.perf_counter() - start
             # At most four lines a loop, and none in the first seconds: logs stay readable.
             if not self.quiet and 4 * done // total > shown and done < total and seconds > 2:
                 shown = 4 * done // total
                 left = seconds / done * (total - done)
                 print(f"{label}: {done} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
+
+        yield advance
         print(f"{label}: {total} in {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
 
-    def _bar(self, label: str, items: Iterable[T], total: int) -> Iterator[T]:
+    @contextlib.contextmanager
+    def _bar(self, label: str, total: int) -> Iterator[Callable[[], None]]:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
@@ -56,8 +71,12 @@ class Progress:
         ]
         with Bar(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(label, total=total, rate="")
-            start = time.perf_counter()
-            for done, item in enumerate(items, 1):
-                yield item
+            start, done = time.perf_counter(), 0
+
+            def advance() -> None:
+                nonlocal done
+                done += 1
                 rate = done / max(time.perf_counter() - start, 1e-9)
                 bar.update(task, advance=1, rate=f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each")
+
+            yield advance

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_pictures, folder_of
-from demos.clip_retrieval.corpus.pictures import Unreadable, check_header, open_picture
 from demos.clip_retrieval.index.vector_index import Hit, VectorIndex
 from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
+from shared.corpus.pictures import Unreadable, check_header, open_picture
 from shared.errors import UserError
 from shared.fanout import Engine
 from shared.openmoji.records import ATTRIBUTION
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import NDArray
 
-    from demos.clip_retrieval.corpus.items import Source
+    from shared.corpus.items import Source
 
 SHOWN = 144  # side of a picture on a contact sheet [pixels]
 LONGEST_QUERY = 2000  # characters; the text tower reads far fewer
@@ -129,7 +129,7 @@ class Collection:
         return Answers(name, self.index.search(vector, k, where)[0], self, asked)
 
     def _asked(self, query: Path | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
-        from demos.clip_retrieval.corpus.pictures import fitted
+        from shared.corpus.pictures import fitted
 
         if isinstance(query, np.ndarray):
             return fitted(query, self.encoder.size, self.encoder.fit), "a picture"

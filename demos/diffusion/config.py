@@ -11,7 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-Sampler = Literal["ddim", "dpm++", "euler", "heun"]
+Sampler = Literal["ddim", "dpm++", "euler", "heun", "lcm"]
+PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
+TIMES = 1000  # of the noise in training
+CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
 GROUPS = 32  # of the normalisation: channels are a multiple
 
 
@@ -19,10 +22,11 @@ class ModelSection(Section):
     """Which model draws."""
 
     name: str = Field(
-        "train",
-        description="train = train now; local-dir:FOLDER = a pipeline's folder, as training leaves one in its run",
+        "shipped",
+        description="shipped = the repository's own; train = train now; local-dir:FOLDER = a pipeline's folder, as "
+        "training leaves one in its run",
     )
-    size: int = Field(64, ge=16, le=256, description="side of the pictures [pixels], 16 to 256")
+    size: int = Field(64, ge=32, le=256, description="side of the pictures [pixels], 32 to 256")
     patch: int = Field(
         4,
         ge=1,
@@ -48,13 +52,14 @@ class ModelSection(Section):
         return self
 
 
-class TrainSection(Section):
-    """The schedule of the teacher."""
+class Schedule(Section):
+    """Of a training."""
 
-    steps: int = Field(12_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    steps: int = Field(6_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
     batch: int = Field(64, ge=2, le=4096, description="pictures a step, 2 to 4096")
-    learning_rate: float = Field(4e-4, gt=0, le=1, description="peak, above 0 to 1")
-    weight_decay: float = Field(0.01, ge=0, le=10, description="of AdamW, 0 to 10")
+    optimizer: Literal["muon", "adamw"] = Field("muon", description="the optimizer, from timm")
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="peak, above 0 to 1")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="of all but gains and biases, 0 to 10")
     warmup: int = Field(200, ge=0, le=100_000, description="updates in which the rate rises, 0 to 1e5")
     decay: float = Field(0.4, ge=0, le=1, description="share of the updates, the last, in which the rate falls, 0 to 1")
     ema: float = Field(
@@ -63,6 +68,22 @@ class TrainSection(Section):
     ema_power: float = Field(
         0.8, gt=0, le=1, description="the average's decay rises as 1 - (1 + step) ** -power, above 0 to 1"
     )
+    checkpoint: float = Field(
+        5.0, ge=0, le=1440, description="between two writings of the state, to go on after a stop [minutes], 0 to 1440"
+    )
+    compile: bool = Field(False, description="whether the network is compiled, which takes a minute and a C++ compiler")
+
+
+class TrainSection(Schedule):
+    """The training of the teacher."""
+
+    balance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="power of its size by which a family of pictures is drawn: 1 = each picture alike, so that half "
+        "of all draws are people in their skin tones; 0 = each family alike, 0 to 1",
+    )
     drop: float = Field(
         0.1, ge=0, le=1, description="share of the draws without words, for classifier-free guidance, 0 to 1"
     )
@@ -70,34 +91,109 @@ class TrainSection(Section):
     min_snr: float = Field(
         5.0, gt=0, le=1000, description="gamma of min-SNR weighting; 1000 is next to none, above 0 to 1000"
     )
-    checkpoint: float = Field(
-        5.0, ge=0, le=1440, description="between two writings of the state, to go on after a stop [minutes], 0 to 1440"
+
+
+class StudentSection(Schedule):
+    """The training of the student, which draws in a few steps what its teacher draws in many."""
+
+    name: Literal["train", "beside", "none"] = Field(
+        "beside", description="train = train now; beside = the one in the teacher's folder; none = no student"
     )
-    compile: bool = Field(False, description="whether the network is compiled, which takes a minute and a C++ compiler")
+    steps: int = Field(3_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    draws: int = Field(4, ge=1, le=64, description="steps in which it draws, each one evaluation, 1 to 64")
+    teacher: int = Field(6, ge=1, le=100, description="steps of its teacher to one of its own, 1 to 100")
+    guidance: float = Field(4.0, ge=1, le=50, description="of the teacher that it learns from, 1 to 50")
+    lessons: int = Field(
+        4096, ge=16, le=1_000_000, description="drawings of the teacher that it learns from, 16 to 1e6"
+    )
+    rank: int = Field(32, ge=1, le=1024, description="of the LoRA adapter that makes a teacher a student, 1 to 1024")
+    peer: bool = Field(
+        False,
+        description="whether a peer is trained beside it by latent consistency distillation, with as many evaluations "
+        "of the network",
+    )
+
+    @model_validator(mode="after")
+    def _parts_of_the_time(self) -> StudentSection:
+        if TIMES % self.draws or self.draws * self.teacher > TIMES:
+            raise ValueError(
+                f"draws: {self.draws} must divide the {TIMES} times of the training, and draws x teacher be no more"
+            )
+        if self.peer and self.draws > CONSISTENCY_STEPS:
+            raise ValueError(f"peer: a consistency model draws in at most {CONSISTENCY_STEPS} steps, not {self.draws}")
+        return self
+
+
+class OwnSection(Schedule):
+    """Fine-tuning on your own captioned pictures."""
+
+    folder: str | None = Field(
+        None,
+        description="your pictures with a .txt or .json beside each, or a metadata.jsonl as Hugging Face's imagefolder "
+        "has; null = none, and the model itself is judged",
+    )
+    follow_links: bool = Field(False, description="whether what links out of the folder lead to is read too")
+    held_out: float = Field(
+        0.1, gt=0, le=0.5, description="share of the pictures that is not trained on, above 0 to 0.5"
+    )
+    rank: int = Field(16, ge=1, le=1024, description="of the LoRA adapter, 1 to 1024")
+    steps: int = Field(500, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    batch: int = Field(32, ge=2, le=4096, description="pictures a step, 2 to 4096")
+    warmup: int = Field(20, ge=0, le=100_000, description="updates in which the rate rises, 0 to 1e5")
 
 
 class SampleSection(Section):
     """How pictures are drawn."""
 
-    sampler: Sampler = Field("dpm++", description="the scheduler, from diffusers")
+    sampler: Sampler = Field("dpm++", description="the scheduler, from diffusers; lcm is for consistency models alone")
     steps: int = Field(20, ge=1, le=1000, description="steps of the sampler, 1 to 1000")
     guidance: float = Field(
         4.0, ge=1, le=50, description="weight of classifier-free guidance; 1 = none and half the evaluations, 1 to 50"
     )
     batch: int = Field(64, ge=1, le=4096, description="pictures drawn together, which changes none of them, 1 to 4096")
+    mixed: bool = Field(
+        False,
+        description="whether the network multiplies in bfloat16 where the hardware does: faster, and then a picture "
+        "does depend a little on those that are drawn with it",
+    )
+
+
+class GuideSection(Section):
+    """How CLIP guides."""
+
+    strength: float = Field(
+        0.1, ge=0, le=2, description="largest root mean square of the move at a step, of pictures in -1 to 1, 0 to 2"
+    )
+    moves: int = Field(1, ge=1, le=100, description="small moves that make the move of a step, 1 to 100")
+    steps: int = Field(20, ge=1, le=1000, description="of the sampler, where CLIP guides, 1 to 1000")
 
 
 class EvaluationSection(Section):
     """What is measured."""
 
+    parts: Annotated[list[PartName], AfterValidator(different)] = Field(
+        ["quality", "samplers", "student", "clip", "memory", "composition", "training"],
+        min_length=1,
+        description="which questions are answered",
+    )
+    families: Literal["test", "validation"] = Field(
+        "test", description="whose names are drawn: the held-out 400, or the 214 on which settings are chosen"
+    )
     prompts: int = Field(400, ge=16, le=400, description="held-out names that are drawn, 16 to 400")
+    steps: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], AfterValidator(different)] = Field(
+        [4, 6, 10, 20], min_length=1, max_length=20, description="of the samplers that are compared, each 1 to 1000"
+    )
     bootstrap: int = Field(1000, ge=100, le=1_000_000, description="resamples behind each interval, 100 to 1e6")
+    repeats: int = Field(7, ge=3, le=1000, description="of each timing of the bench, 3 to 1000")
 
 
 class DiffusionConfig(DemoConfig):
     """All settings of `diffusion`."""
 
     model: ModelSection = Field(default_factory=ModelSection, description="which model draws")
-    train: TrainSection = Field(default_factory=TrainSection, description="the schedule of the teacher")
+    train: TrainSection = Field(default_factory=TrainSection, description="the training of the teacher")
+    student: StudentSection = Field(default_factory=StudentSection, description="the training of the student")
+    own: OwnSection = Field(default_factory=OwnSection, description="fine-tuning on your own captioned pictures")
     sample: SampleSection = Field(default_factory=SampleSection, description="how pictures are drawn")
+    guide: GuideSection = Field(default_factory=GuideSection, description="how CLIP guides")
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection, description="what is measured")

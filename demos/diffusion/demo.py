@@ -3,6 +3,9 @@
 trendlab run diffusion                      trains for a few steps and judges what comes of it
 trendlab run diffusion --profile cpu        trains the teacher
 trendlab run diffusion model.name=local-dir:FOLDER
+trendlab run diffusion own.folder=FOLDER    fine-tunes on your captioned pictures
+trendlab bench diffusion                    speed
+trendlab generate "a red apple"             draws
 """
 
 from __future__ import annotations
@@ -18,10 +21,21 @@ if TYPE_CHECKING:
 
 
 def run(config: DiffusionConfig, run: Run) -> Result:
-    """Train or open a pipeline, draw, judge."""
+    """Train or open a pipeline, draw, judge; or fine-tune it on the user's pictures."""
+    if config.own.folder is not None:
+        from demos.diffusion.own import fine_tune
+
+        return fine_tune(config, run)
     from demos.diffusion.evaluate import evaluate
 
     return evaluate(config, run)
+
+
+def bench(config: DiffusionConfig, run: Run) -> Result:
+    """Evaluations, pictures and steps of training, timed side by side."""
+    from demos.diffusion.bench import measure
+
+    return measure(config, run)
 
 
 DEMO = Demo(
@@ -31,5 +45,6 @@ DEMO = Demo(
     question="What does a small model draw for words whose pictures it never saw, and how few steps does it need?",
     config=DiffusionConfig,
     run=run,
+    bench=bench,
     extra="diffusion",
 )

@@ -1,84 +1,91 @@
-"""What is measured: pictures of names that were in no training, beside real pictures of other things."""
+"""What is measured, part by part: pictures of names that were in no training, judged by networks that drew nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.metadata import version
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from demos.diffusion.data import held_out, manifest, training_records, used, work_folder
+from demos.diffusion.data import training_records, used
+from demos.diffusion.judging import parts
 from demos.diffusion.judging.figures import prompts_figure
-from demos.diffusion.judging.kid import Distance, kernel_distance, looked_at
-from demos.diffusion.judging.words import WordJudge, chance
-from demos.diffusion.model.build import opened
-from demos.diffusion.sampling.draw import draw, evaluations
-from shared.errors import UserError
-from shared.evaluation.intervals import bootstrap
-from shared.files import written_whole
-from shared.openmoji.records import ATTRIBUTION, captions, records
-from shared.openmoji.render import pictures
-from shared.openmoji.splits import group_split
+from demos.diffusion.judging.judge import Judge
+from demos.diffusion.judging.parts import Findings, Studio
+from demos.diffusion.judging.tables import ways
+from demos.diffusion.model.build import folder_of, opened, with_student
+from shared import device as devices
+from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
-from shared.pretrained.minilm import MiniLM
-from shared.result import Column, Headline, Interval, Metric, Result, Table
-from shared.seed import generator
+from shared.pretrained.quiet import quiet_and_offline
+from shared.result import Column, Figure, Metric, Part, Result, Table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from demos.diffusion.config import DiffusionConfig, SampleSection
+    from demos.diffusion.config import DiffusionConfig
     from demos.diffusion.model.pipeline import PictogramPipeline
+    from demos.diffusion.training.fit import History
     from demos.diffusion.training.train_model import Trained
+    from demos.diffusion.training.train_student import Taught
     from shared.demo import Run
 
-THOUSAND = 1000  # KID is told in thousandths
+PARTS = {
+    "quality": Part(
+        title="How near to real pictures",
+        intro="Pictures drawn for names that were in no training, beside the real pictures of those names.",
+    ),
+    "samplers": Part(
+        title="Steps",
+        intro="What a picture costs, in evaluations of the network, and how good it is then, by sampler.",
+    ),
+    "student": Part(
+        title="The student",
+        intro="An adapter that draws in a few unguided steps what its teacher draws in many guided ones.",
+    ),
+    "clip": Part(title="Guidance by CLIP", intro="Whether pictures that please CLIP please others too."),
+    "memory": Part(title="Memorisation", intro="Whether what is drawn is a copy of what was trained on."),
+    "composition": Part(
+        title="New compositions", intro="Colours and things that no caption of the training names together."
+    ),
+    "training": Part(title="Training", intro="How the weights came about."),
+}
+WEIGHTED = "Weighted mean square error of the velocity"
+LOSSES = {"student": "Mean square error of the velocity", "peer": "Pseudo-Huber difference of the pictures"}
+FEW = 100  # steps up to which an opened model's training is shown anew, from scratch
 
 
-@dataclass(frozen=True)
-class Row:
-    """One way to get pictures. evaluations: of the network for one picture, None where none draws."""
+@dataclass
+class Models:
+    """pipelines: the teacher's, the student's and its peer's; trained, taught: how they came about, where this run made
+    them."""
 
-    name: str
-    evaluations: int | None
-    distance: Distance
-    right: NDArray[np.bool_]
+    pipelines: dict[parts.Who, PictogramPipeline]
+    trained: Trained | None = None
+    taught: dict[parts.Who, Taught] = field(default_factory=dict)
+
+    @property
+    def teacher(self) -> PictogramPipeline:
+        """Of `pipelines`."""
+        return self.pipelines["teacher"]
 
 
 def evaluate(config: DiffusionConfig, run: Run) -> Result:
     """Train or open, draw, judge."""
-    efficientnet_file()  # what cannot be had is said before an hour of training, not after
-    trained, pipeline = _pipeline(config, run)
-    judge = Judge(config, pipeline.unet.config.sample_size * pipeline.config.patch)
-    rows = [judge.real_floor(), judge.drawn(pipeline, config.sample, "averaged weights", run)]
-    unguided = config.sample.model_copy(update={"guidance": 1.0})
-    rows.append(judge.drawn(pipeline, unguided, "averaged weights, no guidance", run))
-    if trained is not None:
-        kept = {name: tensor.clone() for name, tensor in pipeline.unet.state_dict().items()}
-        pipeline.unet.load_state_dict(trained.raw)
-        rows.append(judge.drawn(pipeline, config.sample, "weights of the last step", run))
-        pipeline.unet.load_state_dict(kept)
-    tables = [_quality(rows, config, judge)]
-    if trained is not None:
-        tables.append(_history(trained))
-    floor, averaged = rows[:2]
+    efficientnet_file()  # what cannot be had is said before hours of training, not after
+    models = _models(config, run)
+    teacher = models.teacher
+    judge = Judge(config, teacher.unet.config.sample_size * teacher.config.patch, run)
+    studio = Studio(models.pipelines, judge, config, run)
+    found = {PARTS[name].title: _part(name, studio, models, config) for name in config.evaluation.parts}
     result = Result(
-        headlines=[
-            Headline(
-                name="Kernel distance to the held-out pictures, EfficientNet features",
-                value=THOUSAND * averaged.distance.value,
-                unit="10⁻³",
-                direction="lower",
-                peer="real pictures of other things",
-                peer_value=THOUSAND * floor.distance.value,
-                interval=_interval(averaged.distance),
-            )
+        headlines=[headline for part in found.values() for headline in part.headlines],
+        # A way to draw may stand in several tables.
+        metrics=list({metric.name: metric for part in found.values() for metric in part.metrics}.values()),
+        tables=[table.model_copy(update={"part": name}) for name, part in found.items() for table in part.tables],
+        figures=[
+            *_fixed_prompts(models, config, run),
+            *[figure.model_copy(update={"part": name}) for name, part in found.items() for figure in part.figures],
         ],
-        metrics=[metric for row in rows for metric in _metrics(row)],
-        tables=tables,
-        figures=[prompts_figure(pipeline, config, run)],
+        parts=[PARTS[name] for name in config.evaluation.parts],
         data=used("openmoji.whl", "efficientnet-lite0.pth"),
         weights=used("model.safetensors"),
         notes=[
@@ -87,135 +94,114 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
             "this report only.",
         ],
     )
-    if trained is not None:
-        trained.state.unlink(missing_ok=True)
+    if models.trained is not None:
+        models.trained.state.unlink(missing_ok=True)
+    for taught in models.taught.values():
+        taught.forget()
     return result
 
 
-class Judge:
-    """Compares pictures with those of the held-out families. size: side of all pictures [pixels]."""
-
-    def __init__(self, config: DiffusionConfig, size: int) -> None:
-        self._config, self.size = config, size
-        rows = held_out()
-        order = generator(config.seed, "prompts").permutation(len(rows))[: config.evaluation.prompts]
-        self.rows = rows[np.sort(order)]
-        self.prompts = [records()[row].name for row in self.rows]
-        self._words = MiniLM()
-        self._asked = self._words(self.prompts)
-        neutral = group_split().representative
-        seen = _seen(size)
-        texts = [", ".join(captions(records()[row], ["name", "tags"])) for row in neutral]
-        self._reader = WordJudge.fit(seen, self._words(texts))
-        self._features = {int(row): feature for row, feature in zip(neutral, seen, strict=True)}
-        self._wanted = np.stack([self._features[int(row)] for row in self.rows])
-
-    def real_floor(self) -> Row:
-        """As many real pictures of other things: what a perfect draughtsman of the same style would have."""
-        trained = set(training_records().tolist())
-        others = np.array([row for row in self._features if row in trained])
-        chosen = generator(self._config.seed, "floor").permutation(others)[: len(self.rows)]
-        features = np.stack([self._features[int(row)] for row in chosen])
-        return Row("real pictures of other things", None, self._distance(features), self._right(self._wanted))
-
-    def drawn(self, pipeline: PictogramPipeline, settings: SampleSection, name: str, run: Run) -> Row:
-        """One picture for each prompt, judged."""
-        seeds = [int(row) for row in self.rows]
-        made = draw(pipeline, self.prompts, seeds, settings, run.track)
-        features = looked_at(made)
-        told = f"{name}: {settings.sampler}, {settings.steps} steps"
-        return Row(told, evaluations(settings), self._distance(features), self._right(features))
-
-    def _distance(self, features: NDArray[np.float32]) -> Distance:
-        return kernel_distance(features, self._wanted, generator(self._config.seed, "subsets"))
-
-    def _right(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return self._reader.right(features, self._asked, generator(self._config.seed, "others"))
+def _fixed_prompts(models: Models, config: DiffusionConfig, run: Run) -> list[Figure]:
+    figures = [prompts_figure(models.teacher, config.sample, run, "prompts", "The teacher's pictures")]
+    if "student" in models.pipelines:
+        few = config.sample.model_copy(update={"sampler": "ddim", "steps": config.student.draws, "guidance": 1.0})
+        figures.append(
+            prompts_figure(models.pipelines["student"], few, run, "prompts-student", "The student's pictures")
+        )
+    return figures
 
 
-def _seen(size: int) -> NDArray[np.float32]:
-    """Features of the real pictures of all families, computed once and kept."""
-    _, network = manifest().member("efficientnet-lite0.pth")
-    _, drawn = manifest().member("openmoji.whl")
-    file = work_folder() / f"seen-{network.sha256[:8]}-{drawn.sha256[:8]}-resvg{version('resvg_py')}-{size}.npy"
-    if not file.is_file():
-        with written_whole(file) as temporary:
-            np.save(temporary, looked_at(np.asarray(pictures(size)[group_split().representative])))
-    loaded: NDArray[np.float32] = np.load(file)
-    return loaded
+def _part(name: str, studio: Studio, models: Models, config: DiffusionConfig) -> Findings:
+    if name == "clip":
+        from demos.diffusion.model.clip import Clip
+
+        return parts.clip(studio, Clip(device=devices.resolve(config.device)))
+    if name == "composition":
+        return parts.composition(studio, training_records())
+    if name == "training":
+        return _training(studio, models, config)
+    plain = {"quality": parts.quality, "samplers": parts.samplers, "student": parts.student, "memory": parts.memory}
+    return plain[name](studio)
 
 
-def _pipeline(config: DiffusionConfig, run: Run) -> tuple[Trained | None, PictogramPipeline]:
+def _models(config: DiffusionConfig, run: Run) -> Models:
     if config.model.name == "train":
         from demos.diffusion.training.train_model import train_model
 
         run.say(f"training on {len(training_records()):,} pictures")
-        trained = train_model(config, run.folder / "pipeline", run.track)
-        return trained, trained.pipeline
-    kind, _, place = config.model.name.partition(":")
-    if kind != "local-dir" or not place:
-        raise UserError(f"model.name={config.model.name}: allowed are train and local-dir:FOLDER")
-    return None, opened(Path(place).expanduser())
+        folder = run.folder / "pipeline"
+        trained = train_model(config, folder, run.track)
+        models = Models({"teacher": trained.pipeline}, trained)
+    else:
+        folder = folder_of(config.model.name)
+        models = Models({"teacher": opened(folder).to(devices.resolve(config.device))})
+    if config.student.name == "train":
+        _teach(models, folder, config, run)
+    elif config.student.name == "beside" and config.model.name != "train":
+        models.pipelines["student"] = with_student(models.teacher, folder)
+    return models
 
 
-def _interval(distance: Distance) -> Interval:
-    return Interval(
-        low=THOUSAND * distance.low, high=THOUSAND * distance.high, unit="halves of the pictures, without repeats"
-    )
+def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> None:
+    """The student, in the folder of the run, and its peer, in another."""
+    from demos.diffusion.training.train_student import train_student
+
+    identity, teacher = _identity(folder), models.teacher
+    run.say("training the student")
+    if models.trained is None:  # a student lies beside its teacher
+        with quiet_and_offline():
+            teacher.save_pretrained(run.folder / "pipeline", safe_serialization=True)
+    models.taught["student"] = train_student(teacher, config, run.folder / "pipeline", identity, run.track)
+    if config.student.peer:
+        place = run.folder / "peer"
+        models.taught["peer"] = train_student(teacher, config, place, identity, run.track, method="consistency")
+    models.pipelines |= {who: taught.pipeline for who, taught in models.taught.items()}
 
 
-def _metrics(row: Row) -> list[Metric]:
-    return [
-        Metric(
-            name=f"kernel distance: {row.name}",
-            value=THOUSAND * row.distance.value,
-            unit="10⁻³",
-            direction="lower",
-            interval=_interval(row.distance),
-        ),
-        Metric(name=f"R-precision: {row.name}", value=100 * float(row.right.mean()), unit="%", direction="higher"),
-    ]
+def _identity(folder: Path) -> str:
+    """Of a teacher's weights."""
+    files = sorted((folder / "unet").glob("*.safetensors"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _quality(rows: list[Row], config: DiffusionConfig, judge: Judge) -> Table:
-    cells: list[list[str | float | None]] = []
-    for row in rows:
-        spread = bootstrap(100.0 * row.right, resamples=config.evaluation.bootstrap, seed=config.seed, unit="prompts")
-        distance = row.distance
-        cells.append(
-            [
-                row.name,
-                row.evaluations,
-                THOUSAND * distance.value,
-                f"{THOUSAND * distance.low:.1f} to {THOUSAND * distance.high:.1f}",
-                100 * float(row.right.mean()),
-                f"{spread.low:.1f} to {spread.high:.1f}",
-            ]
+def _training(studio: Studio, models: Models, config: DiffusionConfig) -> Findings:
+    """The losses, and the average of the weights beside those of the last step."""
+    found = Findings()
+    if models.trained is not None:
+        averaged = studio.row("averaged weights", **config.sample.model_dump())
+        teacher = models.teacher
+        kept = {name: tensor.clone() for name, tensor in teacher.unet.state_dict().items()}
+        teacher.unet.load_state_dict(models.trained.raw)
+        raw = studio.judge.drawn(teacher, config.sample, "weights of the last step")
+        teacher.unet.load_state_dict(kept)
+        rows = [averaged, raw]
+        found.tables.append(
+            ways("Average of the weights", rows, config, peer=averaged, caption="Same prompts, same seeds.")
         )
-    return Table(
-        title="Pictures of held-out names",
-        columns=[
-            Column(name="pictures"),
-            Column(name="evaluations", digits=0),
-            Column(name="kernel distance", unit="10⁻³", direction="lower"),
-            Column(name="95 % of halves"),
-            Column(name="R-precision", unit="%", direction="higher"),
-            Column(name="95 %"),
-        ],
-        rows=cells,
-        caption=f"{len(judge.prompts)} names of families that were in no training, one picture each of {judge.size} "
-        f"pixels, against the real pictures of those names. Evaluations of the network for one picture; guidance "
-        f"doubles them. R-precision: share of pictures whose own name is the nearest of 100, to a judge that knows all "
-        f"real pictures; chance {100 * chance(judge.prompts):.1f} %; in the first row it is told of the real held-out "
-        f"pictures, which it has learned.",
-    )
+        found.tables.append(_losses("The teacher's training", models.trained.history, config.train.steps, WEIGHTED))
+    elif config.train.steps <= FEW:
+        from demos.diffusion.training.train_model import train_model
+
+        scratch = train_model(config, studio.run.folder / "from-scratch", studio.run.track)
+        found.tables.append(
+            _losses(f"{config.train.steps:,} steps from scratch", scratch.history, config.train.steps, WEIGHTED)
+        )
+        found.metrics.append(
+            Metric(name="loss from scratch", value=scratch.history.losses[-1], unit="", direction="lower")
+        )
+        scratch.state.unlink(missing_ok=True)
+    for who, taught in models.taught.items():
+        found.tables.append(_losses(f"The {who}'s training", taught.history, taught.steps, LOSSES[who]))
+    return found
 
 
-def _history(trained: Trained) -> Table:
-    losses = trained.history.losses
+def _losses(title: str, history: History, steps: int, what: str) -> Table:
+    rows: list[list[str | float | None]] = [
+        [f"{min(steps, (number + 1) * history.every):,}", loss] for number, loss in enumerate(history.losses)
+    ]
     return Table(
-        title="While training",
-        columns=[Column(name="hundred steps"), Column(name="loss", direction="lower", digits=4)],
-        rows=[[str(number + 1), loss] for number, loss in enumerate(losses)][:: max(1, len(losses) // 20)],
-        caption="Weighted mean square error of the velocity, mean over a hundred steps.",
+        title=title,
+        columns=[Column(name="step"), Column(name="loss", direction="lower", digits=4)],
+        rows=rows[max(0, len(rows) // 20 - 1) :: max(1, len(rows) // 20)],
+        caption=f"{what}, mean over up to {history.every} steps.",
     )

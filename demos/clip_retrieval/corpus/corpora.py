@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.data import work_folder
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.model.encoder import EncoderSpec
+from shared.corpus.items import Item, Source
 from shared.fanout import Engine, fan_out
 from shared.files import folder_written_whole
 from shared.progress import Progress
@@ -178,8 +178,8 @@ def embedded_at(folder: Path) -> datetime:
 def find_pictures(root: str, keys: Sequence[str]) -> dict[str, Source]:
     """Where the bytes of pictures are, by their keys; without those that are not there any more. Each tar is looked
     through once."""
-    from demos.clip_retrieval.corpus.items import shown
     from demos.clip_retrieval.corpus.shards import members
+    from shared.corpus.items import shown
 
     place = Path(root)
     found: dict[str, Source] = {}

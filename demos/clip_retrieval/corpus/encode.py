@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from demos.clip_retrieval.corpus.intake import Corpus, nothing_left
-from demos.clip_retrieval.corpus.items import Item, Problem
 from demos.clip_retrieval.corpus.layout import Layout, content_hash, divide, layout_of, to_table
-from demos.clip_retrieval.corpus.pictures import Fit, Reason, Unreadable, open_picture
+from shared.corpus.items import Item, Problem
+from shared.corpus.pictures import Fit, Reason, Unreadable, open_picture
 from shared.errors import UserError
 from shared.fanout import Engine, fan_out, worker_count
 from shared.progress import Progress

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from demos.clip_retrieval.corpus.folder import read_folder
-from demos.clip_retrieval.corpus.items import Item, Problem, shown
-from demos.clip_retrieval.corpus.pictures import Reason, Unreadable, check_header
 from demos.clip_retrieval.corpus.shards import COMPRESSED, expand, read_shards
+from shared.corpus.folder import read_folder
+from shared.corpus.items import Item, Problem, shown
+from shared.corpus.pictures import Reason, Unreadable, check_header
 from shared.errors import UserError
 from shared.run import write_atomically
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from demos.clip_retrieval.corpus.items import Item, Problem
-from demos.clip_retrieval.corpus.pictures import Reason
+from shared.corpus.items import Item, Problem
+from shared.corpus.pictures import Reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

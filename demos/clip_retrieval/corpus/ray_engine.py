@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from demos.clip_retrieval.corpus.items import Item, Source
+from shared.corpus.items import Item, Source
 from shared.errors import UserError
 from shared.fanout import fan_out
 

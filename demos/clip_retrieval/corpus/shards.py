@@ -13,10 +13,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from demos.clip_retrieval.corpus.folder import BESIDE, is_picture
-from demos.clip_retrieval.corpus.items import Item, Problem, Source, shown
-from demos.clip_retrieval.corpus.pictures import Reason, Unreadable
-from demos.clip_retrieval.corpus.words import MAX_BYTES, Words, problem_of
+from shared.corpus.folder import BESIDE, is_picture
+from shared.corpus.items import Item, Problem, Source, shown
+from shared.corpus.pictures import Reason, Unreadable
+from shared.corpus.words import MAX_BYTES, Words, problem_of
 from shared.errors import UserError
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")

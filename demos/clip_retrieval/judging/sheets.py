@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.sheet import Answer, SheetRow, contact_sheet
 from shared.openmoji.records import ATTRIBUTION, records
 from shared.openmoji.render import pictures
 from shared.openmoji.splits import group_split
 from shared.seed import generator
+from shared.sheet import Answer, SheetRow, contact_sheet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,7 @@ from shared.pretrained.words import cleaned
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from demos.clip_retrieval.corpus.pictures import Fit
+    from shared.corpus.pictures import Fit
 
 BATCH = 64  # pictures or texts at a time
 REPLACED = ("text.onnx",)  # what earlier versions wrote beside the weights, 92 MB that nothing reads any more

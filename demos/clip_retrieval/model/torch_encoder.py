@@ -21,7 +21,7 @@ from shared.pretrained.quiet import quiet_and_offline, silent_logs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from demos.clip_retrieval.corpus.pictures import Fit
+    from shared.corpus.pictures import Fit
 
 BATCH = 64
 LONGEST = 160  # characters of a library's message that an error repeats

@@ -12,9 +12,9 @@ from demos.clip_retrieval.judging.figures import KS, QUIET
 from demos.clip_retrieval.judging.sheets import sheet_figure
 from demos.clip_retrieval.own.gallery import OwnPictures
 from demos.clip_retrieval.own.scores import Direction, OwnScores
-from demos.clip_retrieval.sheet import THUMB, Answer, SheetRow
 from shared.evaluation.intervals import bootstrap
 from shared.seed import generator
+from shared.sheet import THUMB, Answer, SheetRow
 from shared.style import COLOURS
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ import numpy as np
 
 from demos.clip_retrieval.corpus.corpora import embed_corpus, folder_of
 from demos.clip_retrieval.corpus.intake import read_corpus
-from demos.clip_retrieval.corpus.items import Item, Problem
-from demos.clip_retrieval.corpus.pictures import Unreadable, open_picture
 from demos.clip_retrieval.index.snapshot import KEY, VECTOR
 from demos.clip_retrieval.index.store import Store
 from demos.clip_retrieval.model.encoder import EncoderSpec
+from shared.corpus.items import Item, Problem
+from shared.corpus.pictures import Unreadable, open_picture
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.progress import Progress
@@ -128,7 +128,7 @@ def _check(corpus: str, texts: Sequence[Sequence[str]]) -> None:
 def captions_of(item: Item) -> list[str]:
     """Its captions, each once: the lines of its caption, and lists of texts among its facts.
 
-    >>> from demos.clip_retrieval.corpus.items import Source
+    >>> from shared.corpus.items import Source
     >>> captions_of(Item("a.png", Source("a.png"), "a dog\\na  brown dog\\n", {"captions": '["a dog", "pet"]'}))
     ['a dog', 'a brown dog', 'pet']
     """

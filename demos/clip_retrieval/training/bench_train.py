@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from demos.clip_retrieval.training.augment import augmented
 from demos.clip_retrieval.training.fit import CLIP_NORM
 from demos.clip_retrieval.training.train_model import check_tower, tokenizer
 from shared import device as devices
+from shared.evaluation.limits import gemm_peak, operations
 from shared.fanout import worker_count
 from shared.openmoji.records import records
 from shared.openmoji.render import pictures
@@ -206,25 +207,8 @@ def pairs_a_second(loops: dict[str, Loop], steps: int, rounds: int, batch: int) 
 
 def flops_a_pair(loop: Loop) -> float:
     """Floating-point operations of the image tower, forward and backward, for one picture (torch's own counter)."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     inputs = torch.zeros(8, 3, loop.task.shape.size, loop.task.shape.size)
-    with FlopCounterMode(display=False) as counter:
-        loop.model.visual(inputs).sum().backward()
-    return float(counter.get_total_flops() / len(inputs))
-
-
-def gemm_peak(dtype: torch.dtype, side: int = 2048, repeats: int = 5) -> float:
-    """Floating-point operations a second of a square matrix product, the best of some: what this machine can do."""
-    left, right = (torch.randn(side, side).to(dtype) for _ in range(2))
-    best = min(_seconds(lambda: left @ right) for _ in range(repeats + 1))
-    return 2 * side**3 / best
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    return operations(lambda: loop.model.visual(inputs).sum().backward()) / len(inputs)
 
 
 def measure_training(config: ClipConfig, run: Run) -> tuple[list[Headline], list[Metric], list[Table]]:

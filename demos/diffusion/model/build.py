@@ -14,6 +14,9 @@ from shared.pretrained.quiet import quiet_and_offline
 if TYPE_CHECKING:
     from demos.diffusion.config import ModelSection
 
+SHIPPED = Path(__file__).parents[1] / "weights"
+STUDENT = "student"  # folder of its adapter, beside the teacher's parts
+TEXT_PARTS = ("text_encoder", "tokenizer")
 HEAD = 64  # channels of an attention head
 COLOURS = 3
 
@@ -25,7 +28,6 @@ def build(settings: ModelSection) -> PictogramPipeline:
     grid, where two cores can afford it. Raises UserError when MiniLM cannot be had.
     """
     from diffusers import UNet2DConditionModel
-    from transformers import AutoModel, AutoTokenizer
 
     coarser = len(settings.channels) - 1
     with quiet_and_offline():
@@ -43,25 +45,83 @@ def build(settings: ModelSection) -> PictogramPipeline:
             class_embed_type="simple_projection",
             projection_class_embeddings_input_dim=DIMENSION,
         )
-        folder = str(minilm_folder())
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        words: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     scheduler = scheduler_of("dpm++", training_scheduler())
-    words.eval().requires_grad_(False)
-    return PictogramPipeline(unet, scheduler, words, tokenizer, settings.patch)
+    return PictogramPipeline(unet, scheduler, *_text_model(), settings.patch)
+
+
+def folder_of(name: str) -> Path:
+    """The folder of the pipeline "shipped" or "local-dir:FOLDER". Raises UserError for other names."""
+    kind, _, place = name.partition(":")
+    if name == "shipped":
+        if not (SHIPPED / "model_index.json").is_file():
+            command = "trendlab run diffusion --profile cpu"
+            raise UserError(f"no weights are shipped yet; train some ({command}) and name local-dir:RUN/pipeline")
+        return SHIPPED
+    if kind != "local-dir" or not place:
+        raise UserError(f"model.name={name}: allowed are shipped, train and local-dir:FOLDER")
+    return Path(place).expanduser()
 
 
 def opened(folder: Path) -> PictogramPipeline:
     """The pipeline that `save_pretrained` wrote. Raises UserError when it is none, or holds pickles."""
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{folder}: is no pipeline's folder: it has no model_index.json")
+    # What the repository ships is without the text model, which is the published one.
+    parts = {} if (folder / "text_encoder").is_dir() else dict(zip(TEXT_PARTS, _text_model(), strict=True))
     try:
         with quiet_and_offline():
             found: PictogramPipeline = PictogramPipeline.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True
+                folder, local_files_only=True, use_safetensors=True, **parts
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({first})") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({_first_line(error)})") from None
+    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
+        raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")
+    found.set_progress_bar_config(disable=True)
+    found.unet.float()  # weights may be kept in half precision
+    return found
+
+
+def fused(unet: Any) -> Any:
+    """A U-Net with its adapter added to its weights, in place."""
+    unet.fuse_lora()
+    unet.unload_lora()
+    return unet
+
+
+def _text_model() -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = str(minilm_folder())
+    with quiet_and_offline():
+        words: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return words.eval().requires_grad_(False), tokenizer
+
+
+def with_student(teacher: PictogramPipeline, folder: Path) -> PictogramPipeline:
+    """The teacher's pipeline again, its network a copy with the student's adapter, which lies in `folder`.
+
+    Raises UserError when there is none, or it does not fit.
+    """
+    from safetensors import SafetensorError
+
+    place = folder / STUDENT
+    if not place.is_dir():
+        raise UserError(f"{folder}: has no student in it; student.name=none goes without, train makes one")
+    unet: Any = type(teacher.unet).from_config(teacher.unet.config)
+    unet.load_state_dict(teacher.unet.state_dict())
+    try:
+        with quiet_and_offline():
+            unet.load_lora_adapter(place, prefix=None, use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{place}: cannot be opened as a student of this pipeline ({_first_line(error)})") from None
+    found = PictogramPipeline(
+        fused(unet).eval(), teacher.scheduler, teacher.text_encoder, teacher.tokenizer, teacher.config.patch
+    )
     found.set_progress_bar_config(disable=True)
     return found
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

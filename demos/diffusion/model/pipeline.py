@@ -9,6 +9,7 @@ It imports nothing of this repository, so that diffusers can load a folder with 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class PictogramPipeline(DiffusionPipeline):
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler, text_encoder=text_encoder, tokenizer=tokenizer)
         self.register_to_config(patch=patch)
+        self.mixed = False  # whether the network multiplies in bfloat16
 
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Words:
@@ -58,13 +60,16 @@ class PictogramPipeline(DiffusionPipeline):
         guidance_scale: float = 4.0,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         output_type: str = "pil",
-        callback_on_step_end: Callable[[int, int], None] | None = None,
+        correct: Callable[[Tensor, float], Tensor] | None = None,
+        callback_on_step_end: Callable[[PictogramPipeline, int, int, dict[str, Tensor]], Any] | None = None,
     ) -> ImagePipelineOutput:
         """A picture for each prompt.
 
         guidance_scale: weight of the prompt beside no prompt at all (classifier-free guidance), 1 = none; generator:
         one for each picture, so that none depends on the others; output_type: "pil", or "np" for (n, s, s, 3) in 0
-        to 1.
+        to 1; correct: changes the (n, 3, s, s) pictures in -1 to 1 that a step predicts, told the share of the
+        variance of the step's state that is picture; callback_on_step_end: told after each step, as diffusers'
+        pipelines do, of itself, the step's number, its time, and the state, (n, 3 patch², s / patch, s / patch).
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = [generator] if isinstance(generator, torch.Generator) else list(generator or [])
@@ -73,38 +78,53 @@ class PictogramPipeline(DiffusionPipeline):
         guided = guidance_scale > 1
         words = self.encode([*prompts, *([""] * len(prompts) if guided else [])])
         self.scheduler.set_timesteps(num_inference_steps, device=self.device)
-        state = self._noise(len(prompts), generators) * self.scheduler.init_noise_sigma
+        state = self.noise(len(prompts), generators) * self.scheduler.init_noise_sigma
+        # Samplers that add noise on the way take it from each picture's own generator.
+        takes = generators and "generator" in inspect.signature(self.scheduler.step).parameters
+        fresh = {"generator": generators} if takes else {}
         for number, time in enumerate(self.progress_bar(self.scheduler.timesteps)):
             seen = self.scheduler.scale_model_input(state, time)
-            velocity = self._velocity(seen, time, words, guidance_scale if guided else 1.0)
-            state = self.scheduler.step(velocity, time, state).prev_sample
+            velocity = self._velocity(seen, time, words, guidance_scale if guided else 1.0, correct)
+            state = self.scheduler.step(velocity, time, state, **fresh).prev_sample
             if callback_on_step_end:
-                callback_on_step_end(number, int(time))
+                callback_on_step_end(self, number, int(time), {"latents": state})
         pictures = (functional.pixel_shuffle(state, self.config.patch).clamp(-1, 1) + 1) / 2
         array = pictures.permute(0, 2, 3, 1).float().cpu().numpy()
         return ImagePipelineOutput(images=self.numpy_to_pil(array) if output_type == "pil" else array)
 
-    def _noise(self, count: int, generators: Sequence[torch.Generator]) -> Tensor:
+    def noise(self, count: int, generators: Sequence[torch.Generator]) -> Tensor:
+        """(count, 3 patch², s / patch, s / patch) what pictures are drawn from, each by a generator of its own."""
         shape = (1, self.unet.config.in_channels, self.unet.config.sample_size, self.unet.config.sample_size)
         drawn = [torch.randn(shape, generator=generators[row] if generators else None) for row in range(count)]
         return torch.cat(drawn).to(self.device)
 
-    def _velocity(self, seen: Tensor, time: Tensor, words: Words, guidance: float) -> Tensor:
+    def _velocity(
+        self,
+        seen: Tensor,
+        time: Tensor,
+        words: Words,
+        guidance: float,
+        correct: Callable[[Tensor, float], Tensor] | None,
+    ) -> Tensor:
         """The guided velocity, such that the picture it leads to stays between black and white."""
         twice = torch.cat([seen, seen]) if guidance != 1 else seen
-        found = self.unet(
-            twice,
-            time,
-            encoder_hidden_states=words.states.to(twice.dtype),
-            encoder_attention_mask=words.mask,
-            class_labels=words.pooled.to(twice.dtype),
-        ).sample.float()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            found = self.unet(
+                twice,
+                time,
+                encoder_hidden_states=words.states.to(twice.dtype),
+                encoder_attention_mask=words.mask,
+                class_labels=words.pooled.to(twice.dtype),
+            ).sample.float()
         if guidance != 1:
             told, untold = found.chunk(2)
             found = untold + guidance * (told - untold)
         kept = self._signal(time)
         signal, noise = kept.sqrt(), (1 - kept).sqrt()
         picture = (signal * seen - noise * found).clamp(-1, 1)
+        if correct:
+            pictures = correct(functional.pixel_shuffle(picture, self.config.patch), float(kept))
+            picture = functional.pixel_unshuffle(pictures, self.config.patch)
         return (signal * seen - picture) / noise
 
     def _signal(self, time: Tensor) -> Tensor:

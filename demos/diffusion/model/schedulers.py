@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from demos.diffusion.config import TIMES
+from shared.errors import UserError
+
 if TYPE_CHECKING:
     from demos.diffusion.config import Sampler
-
-TIMES = 1000  # of the training
 
 
 def training_scheduler() -> Any:
@@ -23,13 +24,34 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
     Times lie at equal distances up to the noisiest ("trailing": Lin et al., Common Diffusion Noise Schedules, 2024),
     since a sampler that starts where a little of the picture is left never draws all white.
     """
-    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, HeunDiscreteScheduler
+    plain = {"clip_sample": False} if sampler in ("ddim", "lcm") else {}
+    return _kinds()[sampler].from_config(other.config, timestep_spacing="trailing", **plain)
 
-    kinds: dict[str, Any] = {
+
+def swapped(other: Any, sampler: Sampler) -> Any:
+    """The scheduler of a name with all settings of a published pipeline's own, its spacing of the times too.
+
+    Raises UserError when diffusers knows no way from the one to the other.
+    """
+    kind = _kinds()[sampler]
+    if kind not in other.compatibles:
+        raise UserError(f"--sampler {sampler}: does not go with this model, whose own is {type(other).__name__}")
+    return kind.from_config(other.config)
+
+
+def _kinds() -> dict[str, Any]:
+    from diffusers import (
+        DDIMScheduler,
+        DPMSolverMultistepScheduler,
+        EulerDiscreteScheduler,
+        HeunDiscreteScheduler,
+        LCMScheduler,
+    )
+
+    return {
         "ddim": DDIMScheduler,
         "dpm++": DPMSolverMultistepScheduler,
         "euler": EulerDiscreteScheduler,
         "heun": HeunDiscreteScheduler,
+        "lcm": LCMScheduler,
     }
-    plain = {"clip_sample": False} if sampler == "ddim" else {}
-    return kinds[sampler].from_config(other.config, timestep_spacing="trailing", **plain)

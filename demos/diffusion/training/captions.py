@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from demos.diffusion.model.pipeline import CONTEXT, PictogramPipeline, Words
-from shared.openmoji.records import Emoji
+from shared.pretrained.words import cleaned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,12 +18,24 @@ LISTS = 4  # orders of the tags of each picture
 TAGS = 4  # tags of a caption
 
 
+class Named(Protocol):
+    """A picture that has words."""
+
+    @property
+    def name(self) -> str:
+        """What it shows."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """More words for it."""
+
+
 class Captions:
     """The captions of n pictures; each text is read when it is first drawn, and kept."""
 
-    def __init__(self, pipeline: PictogramPipeline, emojis: Sequence[Emoji], random: np.random.Generator) -> None:
-        names = [emoji.name for emoji in emojis]
-        listed = [[_with_tags(emoji, random) for _ in range(LISTS)] for emoji in emojis]
+    def __init__(self, pipeline: PictogramPipeline, named: Sequence[Named], random: np.random.Generator) -> None:
+        names = [cleaned(one.name) for one in named]
+        listed = [[_with_tags(one, random) for _ in range(LISTS)] for one in named]
         self.texts = ["", *sorted({*names, *(text for row in listed for text in row)} - {""})]
         at = {text: place for place, text in enumerate(self.texts)}
         self._names = np.array([at[name] for name in names])
@@ -54,6 +66,6 @@ class Captions:
         return Words(states.float(), mask, pooled)
 
 
-def _with_tags(emoji: Emoji, random: np.random.Generator) -> str:
-    chosen = random.permutation(list(emoji.tags))[:TAGS].tolist()
-    return ", ".join([emoji.name, *chosen])
+def _with_tags(one: Named, random: np.random.Generator) -> str:
+    chosen = random.permutation(list(one.tags))[:TAGS].tolist()
+    return cleaned(", ".join([one.name, *chosen]))

@@ -6,20 +6,21 @@ import hashlib
 import pickle
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from demos.diffusion.data import work_folder
+from shared.config import Section
 from shared.files import written_whole
 
-if TYPE_CHECKING:
-    from demos.diffusion.config import DiffusionConfig
+HOW = {"checkpoint", "compile"}  # settings that change nothing of what is trained
 
 
-def checkpoint_file(config: DiffusionConfig, seed: int) -> Path:
-    """Where the state of this training lies: settings of network and schedule, seed and torch are in its name."""
-    told = f"{config.model.model_dump_json()}{config.train.model_dump_json()}{seed}{torch.__version__}"
+def checkpoint_file(*settings: Section | str | int) -> Path:
+    """Where the state of a training lies, or what it made first: all its `settings`, and torch, are in its name."""
+    told = "".join(part.model_dump_json(exclude=HOW) if isinstance(part, Section) else f" {part} " for part in settings)
+    told += torch.__version__
     folder = work_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)
     return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.pt"

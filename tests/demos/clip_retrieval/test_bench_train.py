@@ -27,7 +27,6 @@ from demos.clip_retrieval.training.bench_train import (
     Task,
     Variant,
     flops_a_pair,
-    gemm_peak,
     ladder,
     make_task,
     measure_training,
@@ -238,20 +237,6 @@ def test_rates_are_pairs_over_time_in_turns_after_a_warm_up(monkeypatch: pytest.
     warm, timed = log[:2], log[2:]
     assert {name for name, _ in warm} == {"slow", "fast"}
     assert timed == [(name, 4) for name in ("slow", "fast", "fast", "slow", "slow", "fast")]
-
-
-def test_the_peak_is_the_best_of_some_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([0.5, 0.2, 0.1, 0.4])
-    shapes = []
-
-    def seconds(work: Callable[[], torch.Tensor]) -> float:
-        product = work()
-        shapes.append((tuple(product.shape), product.dtype))
-        return next(times)
-
-    monkeypatch.setattr(bench_train, "_seconds", seconds)
-    assert gemm_peak(torch.bfloat16, side=10, repeats=3) == pytest.approx(2 * 10**3 / 0.1)
-    assert set(shapes) == {((10, 10), torch.bfloat16)}
 
 
 def test_operations_are_three_times_those_of_a_forward_pass() -> None:

@@ -15,7 +15,7 @@ from demos.clip_retrieval.corpus.encode import encode_corpus
 from demos.clip_retrieval.corpus.intake import read_corpus, report_rows, summary
 from demos.clip_retrieval.corpus.layout import layout_of
 from tests.demos.clip_retrieval.test_encode import DIMENSION, MeanColours, MeanColoursSpec, Rows, counts, put, truncated
-from tests.demos.clip_retrieval.test_pictures import header_only_png
+from tests.shared.corpus.test_pictures import header_only_png
 
 SKIPPED = {
     "bad crc.png": "broken",

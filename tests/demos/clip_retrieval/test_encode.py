@@ -23,8 +23,8 @@ from PIL import Image
 from demos.clip_retrieval.corpus import encode
 from demos.clip_retrieval.corpus.encode import Encoded, encode_corpus
 from demos.clip_retrieval.corpus.intake import read_corpus
-from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.corpus.layout import OWN, Layout, content_hash, layout_of
+from shared.corpus.items import Item, Source
 from shared.errors import UserError
 from shared.fanout import Engine, shut_down
 from shared.progress import Progress

@@ -20,7 +20,6 @@ from demos.clip_retrieval.judging import figures, judge, sheets
 from demos.clip_retrieval.judging.peers import LABELS, Peer, PeerName, Setting
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.model.weights import SHIPPED, read_header
-from demos.clip_retrieval.sheet import contact_sheet
 from shared.config import load
 from shared.execute import Options, execute
 from shared.openmoji.records import ATTRIBUTION, icon_of, records
@@ -30,6 +29,7 @@ from shared.progress import Progress
 from shared.result import Figure, Headline, Metric, Result, Table
 from shared.run import RunFolder
 from shared.seed import generator
+from shared.sheet import contact_sheet
 from shared.style import matplotlib_style
 
 SIZE, HALF = 64, 48

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.corpus import intake, items, layout, ray_engine, words
+from demos.clip_retrieval.corpus import intake, layout, ray_engine
 from demos.clip_retrieval.corpus.intake import Corpus, read_corpus, write_report
-from demos.clip_retrieval.corpus.pictures import Reason
+from shared.corpus import items, words
+from shared.corpus.pictures import Reason
 from shared.errors import UserError
 
 

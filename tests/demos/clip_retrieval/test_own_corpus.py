@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from demos.clip_retrieval.config import ClipConfig, DataSection, EvaluationSection, ModelSection
-from demos.clip_retrieval.corpus.items import Item, Source
 from demos.clip_retrieval.demo import DEMO
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from demos.clip_retrieval.own import gallery
@@ -24,6 +23,7 @@ from demos.clip_retrieval.own.figures import chosen
 from demos.clip_retrieval.own.gallery import answers, captions_of, classes_of, load
 from demos.clip_retrieval.own.scores import MOST, across, drawn, estimates, within
 from shared.cli import main
+from shared.corpus.items import Item, Source
 from shared.errors import UserError
 from shared.execute import Options, execute
 from shared.openmoji.records import records

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.corpus.pictures import fitted
 from demos.clip_retrieval.model.encoder import EncoderSpec, _load
 from demos.clip_retrieval.model.torch_encoder import FITS, TorchEncoder, fit_of, load_open_clip, open_folder
 from demos.clip_retrieval.search import open_collection
+from shared.corpus.pictures import fitted
 from shared.errors import UserError
 from shared.openmoji.render import pictures
 

@@ -16,7 +16,6 @@ from demos.clip_retrieval.corpus import corpora, encode
 from demos.clip_retrieval.corpus.corpora import find_pictures
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.search import Collection, open_collection
-from demos.clip_retrieval.sheet import LINE
 from shared import registry
 from shared.cli import main
 from shared.errors import UserError
@@ -24,6 +23,7 @@ from shared.openmoji import render
 from shared.openmoji.records import records
 from shared.openmoji.render import pictures
 from shared.progress import Progress
+from shared.sheet import LINE
 from tests.conftest import ROOT
 
 EXTRA = ["faiss", "lancedb", "onnxruntime", "open_clip", "pyarrow", "resvg_py", "safetensors", "tokenizers", "torch"]

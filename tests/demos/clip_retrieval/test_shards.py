@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.clip_retrieval.corpus.items import Item, Problem
-from demos.clip_retrieval.corpus.pictures import Unreadable
 from demos.clip_retrieval.corpus.shards import expand, read_shards
+from shared.corpus.items import Item, Problem
+from shared.corpus.pictures import Unreadable
 from shared.errors import UserError
 
 Members = list[tuple[str, bytes]]

@@ -16,7 +16,6 @@ from demos.clip_retrieval.judging import sheets
 from demos.clip_retrieval.judging.judge import Model
 from demos.clip_retrieval.judging.retrieval import Ranked
 from demos.clip_retrieval.model.encoder import EncoderSpec
-from demos.clip_retrieval.sheet import SheetRow, contact_sheet
 from shared.openmoji.records import ATTRIBUTION, records
 from shared.openmoji.render import pictures
 from shared.openmoji.splits import group_split
@@ -24,6 +23,7 @@ from shared.progress import Progress
 from shared.result import Figure
 from shared.run import RunFolder
 from shared.seed import generator
+from shared.sheet import SheetRow, contact_sheet
 from shared.style import matplotlib_style
 
 NEUTRAL = np.flatnonzero([emoji.skin_tone == 0 for emoji in records()])

@@ -7,9 +7,9 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from demos.clip_retrieval.corpus.items import Item, Problem, Source, shown
-from demos.clip_retrieval.corpus.pictures import Reason
-from demos.clip_retrieval.corpus.words import (
+from shared.corpus.items import Item, Problem, Source, shown
+from shared.corpus.pictures import Reason
+from shared.corpus.words import (
     MAX_BYTES,
     METADATA_FILES,
     Words,

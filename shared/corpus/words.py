@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demos.clip_retrieval.corpus.items import Problem, shown
-from demos.clip_retrieval.corpus.pictures import Reason
+from shared.corpus.items import Problem, shown
+from shared.corpus.pictures import Reason
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 CAPTION_COLUMNS = ("caption", "text")

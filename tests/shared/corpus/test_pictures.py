@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageCms, features
 
-from demos.clip_retrieval.corpus.pictures import LONGEST_SIDE, Reason, Unreadable, check_header, fitted, open_picture
+from shared.corpus.pictures import LONGEST_SIDE, Reason, Unreadable, check_header, fitted, open_picture
 
 # One decoder call for each example; the first ones load Pillow's plugins.
 quick = settings(max_examples=60, deadline=None)

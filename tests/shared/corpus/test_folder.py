@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from demos.clip_retrieval.corpus.folder import read_folder
-from demos.clip_retrieval.corpus.items import Item, Problem
-from demos.clip_retrieval.corpus.pictures import Reason
-from demos.clip_retrieval.corpus.words import MAX_TEXT, Words, canonical, from_json, from_mapping, from_text
+from shared.corpus.folder import read_folder
+from shared.corpus.items import Item, Problem
+from shared.corpus.pictures import Reason
+from shared.corpus.words import MAX_TEXT, Words, canonical, from_json, from_mapping, from_text
 
 
 def read(root: Path, follow_links: bool = False) -> tuple[dict[str, Item], dict[str, tuple[str, str]]]:
@@ -331,8 +331,8 @@ def test_long_words_are_cut() -> None:
 
 
 def test_a_source_says_why_it_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from demos.clip_retrieval.corpus import items
-    from demos.clip_retrieval.corpus.pictures import Unreadable
+    from shared.corpus import items
+    from shared.corpus.pictures import Unreadable
 
     file = put_one(tmp_path, "a.png", b"0123456789")
     assert items.Source(str(file), 2, 3).read() == b"234"

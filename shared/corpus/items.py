@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demos.clip_retrieval.corpus.pictures import Reason, Unreadable
+from shared.corpus.pictures import Reason, Unreadable
 
 # Larger than any picture within the megapixels; a file is held in memory while it is decoded.
 MAX_BYTES = 2**28

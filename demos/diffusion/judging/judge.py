@@ -1,0 +1,108 @@
+"""Compares pictures with those of families that were in no training."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.diffusion.data import held_out, manifest, training_records, validation, work_folder
+from demos.diffusion.judging.kid import SIDE, Distance, kernel_distance, looked_at
+from demos.diffusion.judging.words import WordJudge
+from demos.diffusion.sampling.draw import Correction, draw, evaluations
+from shared.files import written_whole
+from shared.openmoji.records import captions, records
+from shared.openmoji.render import pictures
+from shared.openmoji.splits import group_split
+from shared.pretrained.minilm import MiniLM
+from shared.pretrained.words import cleaned
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.diffusion.config import DiffusionConfig, SampleSection
+    from demos.diffusion.model.pipeline import PictogramPipeline
+    from shared.demo import Run
+
+Guide = Callable[[Sequence[str]], Correction]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to get pictures. evaluations: of the network for one picture, None where none draws; seconds: for one
+    picture, drawn in batches; made: (n, s, s, 3) the pictures, features: (n, f) of them."""
+
+    name: str
+    distance: Distance
+    right: NDArray[np.bool_]
+    evaluations: int | None = None
+    seconds: float | None = None
+    made: NDArray[np.uint8] | None = field(default=None, repr=False)
+    features: NDArray[np.float32] | None = field(default=None, repr=False)
+
+
+class Judge:
+    """Of pictures of `size` x `size` pixels, on the families that the config names."""
+
+    def __init__(self, config: DiffusionConfig, size: int, run: Run) -> None:
+        self._config, self._run, self.size = config, run, size
+        rows = held_out() if config.evaluation.families == "test" else validation()
+        order = generator(config.seed, "prompts").permutation(len(rows))[: config.evaluation.prompts]
+        self.rows = rows[np.sort(order)]
+        self.prompts = [cleaned(records()[row].name) for row in self.rows]
+        self.seeds = [int(row) for row in self.rows]
+        self._words = MiniLM()
+        self._asked = self._words(self.prompts)
+        neutral = group_split().representative
+        seen = real_features(size)
+        texts = [", ".join(captions(records()[row], ["name", "tags"])) for row in neutral]
+        self.reader = WordJudge.fit(seen, self._words(texts))
+        trained = set(training_records().tolist())
+        features = {int(row): feature for row, feature in zip(neutral, seen, strict=True)}
+        self.wanted = np.stack([features[int(row)] for row in self.rows])
+        self.train_rows = np.array([row for row in features if row in trained])
+        self.train_features = np.stack([features[row] for row in self.train_rows.tolist()])
+
+    def real_floor(self) -> Row:
+        """As many real pictures of other things: what a perfect draughtsman of the same style would have."""
+        chosen = generator(self._config.seed, "floor").permutation(len(self.train_rows))[: len(self.rows)]
+        features = self.train_features[chosen]
+        return Row("real pictures of other things", self._distance(features), self._right(self.wanted))
+
+    def drawn(self, pipeline: PictogramPipeline, settings: SampleSection, name: str, guide: Guide | None = None) -> Row:
+        """One picture for each prompt, judged."""
+        began = time.perf_counter()
+        made = draw(pipeline, self.prompts, self.seeds, settings, self._run.track, guide)
+        seconds = (time.perf_counter() - began) / len(made)
+        return self.judged(made, name, evaluations(settings), seconds)
+
+    def judged(self, made: NDArray[np.uint8], name: str, looks: int, seconds: float) -> Row:
+        """Pictures that were drawn for `prompts`, judged. looks: evaluations for one picture; seconds: for one."""
+        features = looked_at(made)
+        return Row(name, self._distance(features), self._right(features), looks, seconds, made, features)
+
+    def _distance(self, features: NDArray[np.float32]) -> Distance:
+        return kernel_distance(features, self.wanted, generator(self._config.seed, "subsets"))
+
+    def _right(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return self.reader.right(features, self._asked, generator(self._config.seed, "others"))
+
+
+def real_features(size: int) -> NDArray[np.float32]:
+    """(f, 1280) of the real pictures of all families, computed once and kept. size: of the pictures [pixels]."""
+    _, network = manifest().member("efficientnet-lite0.pth")
+    _, drawn = manifest().member("openmoji.whl")
+    whose = hashlib.sha256(group_split().representative.tobytes()).hexdigest()[:8]
+    made = f"{network.sha256[:8]}-{drawn.sha256[:8]}-resvg{version('resvg_py')}"
+    file = work_folder() / f"seen-{made}-{whose}-{size}-{SIDE}.npy"
+    if not file.is_file():
+        with written_whole(file) as temporary:
+            np.save(temporary, looked_at(np.asarray(pictures(size)[group_split().representative])))
+    loaded: NDArray[np.float32] = np.load(file)
+    return loaded

@@ -1,0 +1,259 @@
+"""The parts of a report, each a question with its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from demos.diffusion.judging import figures
+from demos.diffusion.judging.compose import colour_of, share, things_of, unseen
+from demos.diffusion.judging.kid import looked_at
+from demos.diffusion.judging.memory import SAME, nearest
+from demos.diffusion.judging.tables import distance_headline, how_judged, metrics, ways
+from demos.diffusion.sampling.choose import best_of
+from demos.diffusion.sampling.draw import draw, evaluations
+from demos.diffusion.sampling.guide import ClipGuide
+from shared.evaluation.intervals import bootstrap
+from shared.openmoji.records import records
+from shared.pretrained.minilm import MiniLM
+from shared.result import Column, Figure, Headline, Metric, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.diffusion.config import DiffusionConfig
+    from demos.diffusion.judging.judge import Guide, Judge, Row
+    from demos.diffusion.model.clip import Clip
+    from demos.diffusion.model.pipeline import PictogramPipeline
+    from shared.demo import Run
+
+Who = Literal["teacher", "student", "peer"]
+FIRST, SECOND = "DDIM, 50 steps", "DPM-Solver++, 10 steps"
+
+
+@dataclass
+class Findings:
+    """What a part adds to a report."""
+
+    headlines: list[Headline] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+
+
+class Studio:
+    """The pipelines with the judge of what they draw; what was drawn once is not drawn again."""
+
+    def __init__(
+        self, pipelines: Mapping[Who, PictogramPipeline], judge: Judge, config: DiffusionConfig, run: Run
+    ) -> None:
+        self.pipelines, self.judge, self.config, self.run = pipelines, judge, config, run
+        self._rows: dict[str, Row] = {}
+
+    @property
+    def teacher(self) -> PictogramPipeline:
+        """Of `pipelines`."""
+        return self.pipelines["teacher"]
+
+    @property
+    def student(self) -> PictogramPipeline | None:
+        """Of `pipelines`, where there is one."""
+        return self.pipelines.get("student")
+
+    def row(self, name: str, guide: Guide | None = None, *, who: Who = "teacher", **settings: Any) -> Row:
+        """The pictures of the held-out names, drawn with `sample` but for these settings."""
+        chosen = self.config.sample.model_copy(update=settings)
+        key = f"{who} {chosen.model_dump_json()} {name if guide else ''}"
+        if key not in self._rows:
+            self.run.say(f"drawing: {name}")
+            self._rows[key] = self.judge.drawn(self.pipelines[who], chosen, name, guide)
+        return replace(self._rows[key], name=name)
+
+    def reference(self) -> Row:
+        """What everything is compared with."""
+        return self.row(FIRST, sampler="ddim", steps=50)
+
+
+def quality(studio: Studio) -> Findings:
+    """How near to real pictures, and what guidance does."""
+    floor, first = studio.judge.real_floor(), studio.reference()
+    rows = [
+        floor,
+        first,
+        studio.row(SECOND, sampler="dpm++", steps=10),
+        studio.row("DDIM, 50 steps, no guidance", sampler="ddim", steps=50, guidance=1.0),
+    ]
+    caption = f"{how_judged(studio.judge)} In the first row R-precision is told of the real held-out pictures."
+    return Findings(
+        headlines=[distance_headline("Kernel distance to held-out pictures, EfficientNet features", first, floor)],
+        metrics=[metric for row in rows for metric in metrics(row)],
+        tables=[ways("Pictures of held-out names", rows, studio.config, peer=first, caption=caption)],
+    )
+
+
+def samplers(studio: Studio) -> Findings:
+    """Steps, evaluations and time of diffusers' samplers, guided."""
+    names = {"ddim": "DDIM", "dpm++": "DPM-Solver++", "euler": "Euler", "heun": "Heun"}
+    rows = []
+    for sampler, name in names.items():
+        for steps in studio.config.evaluation.steps:
+            looks = (steps + 1) // 2 if sampler == "heun" else steps
+            rows.append(studio.row(f"{name}, {looks} steps", sampler=sampler, steps=looks))
+    first = studio.reference()
+    few = (1, 2, 4, 8) if studio.student else ()
+    ours = [studio.row(_few(steps), who="student", **_student(steps)) for steps in few]
+    return Findings(
+        metrics=[metric for row in rows for metric in metrics(row)],
+        tables=[ways("Samplers", [first, *rows], studio.config, peer=first, caption=how_judged(studio.judge))],
+        figures=[figures.steps_figure(rows, ours, studio.judge.real_floor(), studio.run)],
+    )
+
+
+def student(studio: Studio) -> Findings:
+    """What the student keeps of its teacher, and what its teacher does with as few evaluations."""
+    if studio.student is None:
+        return Findings()
+    first, steps = studio.reference(), studio.config.student.draws
+    ours = studio.row(_few(steps), who="student", **_student(steps))
+    rows = [
+        first,
+        *[studio.row(_few(other), who="student", **_student(other)) for other in (1, 2) if other < steps],
+        ours,
+        studio.row(f"DPM-Solver++, {steps} steps, no guidance", sampler="dpm++", steps=steps, guidance=1.0),
+        studio.row(f"DPM-Solver++, {max(1, steps // 2)} steps", sampler="dpm++", steps=max(1, steps // 2)),
+        studio.row(f"DDIM, {steps} steps", sampler="ddim", steps=steps),
+    ]
+    if "peer" in studio.pipelines:
+        settings = {**_student(steps), "sampler": "lcm"}
+        rows.insert(-3, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **settings))
+    return Findings(
+        headlines=[distance_headline(f"The student's kernel distance in {steps} evaluations", ours, first)],
+        metrics=[metric for row in rows[1:] for metric in metrics(row)],
+        tables=[ways("The student", rows, studio.config, peer=first, caption=how_judged(studio.judge))],
+        figures=[figures.beside(studio, [first, ours], "student", "The teacher's and the student's pictures")],
+    )
+
+
+def clip(studio: Studio, eye: Clip) -> Findings:
+    """Guidance by CLIP beside none, classifier-free guidance and the best of several at equal evaluations."""
+    settings = studio.config.guide
+    plain = studio.row("classifier-free guidance", steps=settings.steps)
+    bare = studio.row("no guidance", steps=2 * settings.steps, guidance=1.0)
+
+    def guide(prompts: object) -> ClipGuide:
+        return ClipGuide(eye, list(prompts), settings.strength, settings.moves)  # type: ignore[call-overload]
+
+    guided = studio.row("classifier-free guidance and CLIP", guide, steps=settings.steps)
+    alone = studio.row("CLIP alone", guide, steps=2 * settings.steps, guidance=1.0)
+    rows = [bare, plain, alone, guided, _chosen(studio, eye, plain.evaluations or 1)]
+    caption = (
+        f"{how_judged(studio.judge)} All rows take as many evaluations of the drawing network; those of CLIP are in "
+        f"the time alone. CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, "
+        f"but the same text model as the judge."
+    )
+    return Findings(
+        metrics=[metric for row in rows[2:] for metric in metrics(row)],
+        tables=[ways("Guidance by CLIP", rows, studio.config, peer=plain, caption=caption)],
+        figures=[figures.beside(studio, rows[1:], "clip", "Guided and unguided")],
+    )
+
+
+def memory(studio: Studio) -> Findings:
+    """Whether what is drawn was seen in training."""
+    judge = studio.judge
+    chosen = np.linspace(0, len(judge.train_rows) - 1, len(judge.rows)).astype(int)
+    told = [records()[row].name for row in judge.train_rows[chosen].tolist()]
+    known = draw(studio.teacher, told, list(range(len(told))), studio.config.sample, studio.run.track)
+    seen = studio.row("as drawn", sampler=studio.config.sample.sampler)
+    of = {
+        "real held-out pictures": nearest(judge.wanted, judge.train_features),
+        "drawn for held-out names": nearest(_features(seen), judge.train_features),
+        "drawn for names of the training": nearest(looked_at(known), judge.train_features),
+    }
+    rows: list[list[str | float | None]] = []
+    told_of: list[Metric] = []
+    for name, found in of.items():
+        spread = bootstrap(100.0 * found.copies, resamples=studio.config.evaluation.bootstrap, unit="pictures")
+        copies = 100 * float(found.copies.mean())
+        rows.append([name, float(np.median(found.likeness)), copies, f"{spread.low:.1f} to {spread.high:.1f}"])
+        told_of.append(Metric(name=f"near copies: {name}", value=copies, unit="%", direction="lower"))
+    own = of["drawn for names of the training"].at == chosen
+    caption = (
+        f"Cosine to the nearest of the training's pictures (one of each family, {len(judge.train_rows):,}: a copy of "
+        f"another would be missed) on EfficientNet's features; a near copy has {SAME} or more. Of the pictures drawn "
+        f"for names of the training "
+        f"{100 * own.mean():.1f} % are nearest to the very picture of that name."
+    )
+    columns = [
+        Column(name="pictures"),
+        Column(name="median likeness", digits=3),
+        Column(name="near copies", unit="%", direction="lower"),
+        Column(name="95 %"),
+    ]
+    return Findings(
+        metrics=told_of,
+        tables=[Table(title="Memorisation", columns=columns, rows=rows, caption=caption)],
+        figures=[figures.neighbours(studio, _made(seen), of["drawn for held-out names"])],
+    )
+
+
+def composition(studio: Studio, trained: NDArray[np.int64]) -> Findings:
+    """Colours and things that never came together."""
+    pairs = unseen(trained)
+    reader, words = studio.judge.reader, MiniLM()
+    seeds = list(range(len(pairs)))
+    rows: list[list[str | float | None]] = []
+    made = draw(studio.teacher, [pair.prompt for pair in pairs], seeds, studio.config.sample, studio.run.track)
+    plain = draw(studio.teacher, [f"a {pair.thing}" for pair in pairs], seeds, studio.config.sample, studio.run.track)
+    for name, pictures in (("colour and thing", made), ("the thing alone", plain)):
+        coloured = share([colour_of(picture) for picture in pictures], [pair.colour for pair in pairs])
+        thing = share(things_of(looked_at(pictures), reader, words), [pair.thing for pair in pairs])
+        rows.append([name, *[100 * float(part.mean()) for part in (coloured, thing, coloured & thing)]])
+    columns = [
+        Column(name="prompt"),
+        *[Column(name=name, unit="%", direction="higher") for name in ("colour right", "thing right", "both")],
+    ]
+    caption = (
+        f"{len(pairs)} pairs of a colour and a thing that no caption of the training names together, one picture each. "
+        f"The colour is the one that most of the picture has, of eight of OpenMoji's palette; the thing is the most "
+        f"likely of ten to the judge of words. Without the colour among the words, the second row shows chance."
+    )
+    return Findings(
+        metrics=[Metric(name="composition: both right", value=float(rows[0][3] or 0), unit="%", direction="higher")],
+        tables=[Table(title="New compositions", columns=columns, rows=rows, caption=caption)],
+        figures=[figures.compositions(studio, pairs, made)],
+    )
+
+
+def _chosen(studio: Studio, eye: Clip, looks: int) -> Row:
+    """The best of as many of the student's pictures, or of the teacher's, as so many evaluations buy."""
+    drawer = studio.student or studio.teacher
+    steps = studio.config.student.draws
+    settings = studio.config.sample.model_copy(update=_student(steps) if studio.student else {"steps": steps})
+    count = max(1, looks // evaluations(settings))
+    made, seconds = best_of(drawer, studio.judge.prompts, studio.judge.seeds, settings, count, eye, studio.run.track)
+    who = "student" if studio.student else "teacher"
+    return studio.judge.judged(made, f"best of {count} of the {who}, by CLIP", count * evaluations(settings), seconds)
+
+
+def _few(steps: int) -> str:
+    return f"the student, {steps} step{'s' if steps > 1 else ''}"
+
+
+def _student(steps: int) -> dict[str, Any]:
+    return {"sampler": "ddim", "steps": steps, "guidance": 1.0}
+
+
+def _features(row: Row) -> NDArray[np.float32]:
+    if row.features is None:
+        raise ValueError(f"{row.name}: nothing was drawn")
+    return row.features
+
+
+def _made(row: Row) -> NDArray[np.uint8]:
+    if row.made is None:
+        raise ValueError(f"{row.name}: nothing was drawn")
+    return row.made

@@ -1,0 +1,97 @@
+"""Rows of a judge as tables and metrics of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.diffusion.judging.judge import Row
+from demos.diffusion.judging.words import chance
+from shared.evaluation.intervals import bootstrap
+from shared.result import Column, Headline, Interval, Metric, Table
+
+if TYPE_CHECKING:
+    from demos.diffusion.config import DiffusionConfig
+    from demos.diffusion.judging.judge import Judge
+
+THOUSAND = 1000  # the kernel distance is told in thousandths
+HALVES = "halves of the pictures, without repeats"
+
+
+def distance_headline(name: str, row: Row, peer: Row, part: str = "") -> Headline:
+    """The kernel distance of a row beside another's."""
+    return Headline(
+        name=name,
+        value=THOUSAND * row.distance.value,
+        unit="10⁻³",
+        direction="lower",
+        peer=peer.name,
+        peer_value=THOUSAND * peer.distance.value,
+        interval=_interval(row),
+        part=part,
+    )
+
+
+def metrics(row: Row) -> list[Metric]:
+    """What `trendlab compare` shows of a row."""
+    return [
+        Metric(
+            name=f"kernel distance: {row.name}",
+            value=THOUSAND * row.distance.value,
+            unit="10⁻³",
+            direction="lower",
+            interval=_interval(row),
+        ),
+        Metric(name=f"R-precision: {row.name}", value=100 * float(row.right.mean()), unit="%", direction="higher"),
+    ]
+
+
+def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, caption: str, part: str = "") -> Table:
+    """Ways to draw beside each other. peer: whose distance the others are told in multiples of."""
+    columns = [
+        Column(name="pictures"),
+        Column(name="evaluations", digits=0, direction="lower"),
+        Column(name="time", unit="ms", digits=0, direction="lower"),
+        Column(name="kernel distance", unit="10⁻³", direction="lower"),
+        Column(name="95 % of halves"),
+        Column(name=f"ratio to {peer.name}", digits=2, direction="lower"),
+        Column(name="95 % of halves "),
+        Column(name="R-precision", unit="%", direction="higher"),
+        Column(name="95 %"),
+    ]
+    return Table(
+        title=title,
+        columns=columns,
+        rows=[_cells(row, peer, config) for row in rows],
+        caption=caption,
+        part=part,
+    )
+
+
+def how_judged(judge: Judge) -> str:
+    """What a caption says of the judge."""
+    return (
+        f"{len(judge.prompts)} names of families that were in no training, one picture each of {judge.size} pixels, "
+        f"against the real pictures of those names. Evaluations of the network, and time, for one picture; guidance "
+        f"doubles them. R-precision: share of pictures whose own name is the nearest of 100, to a judge that knows all "
+        f"real pictures; chance {100 * chance(judge.prompts):.1f} %."
+    )
+
+
+def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | None]:
+    spread = bootstrap(100.0 * row.right, resamples=config.evaluation.bootstrap, seed=config.seed, unit="prompts")
+    ratio, low, high = row.distance.over(peer.distance)
+    return [
+        row.name,
+        row.evaluations,
+        None if row.seconds is None else 1000 * row.seconds,
+        THOUSAND * row.distance.value,
+        f"{THOUSAND * row.distance.low:.1f} to {THOUSAND * row.distance.high:.1f}",
+        None if row.distance is peer.distance else ratio,
+        None if row.distance is peer.distance else f"{low:.2f} to {high:.2f}",
+        100 * float(row.right.mean()),
+        f"{spread.low:.1f} to {spread.high:.1f}",
+    ]
+
+
+def _interval(row: Row) -> Interval:
+    return Interval(low=THOUSAND * row.distance.low, high=THOUSAND * row.distance.high, unit=HALVES)

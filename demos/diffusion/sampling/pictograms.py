@@ -1,0 +1,99 @@
+"""The painter of pictograms: the teacher with guidance, or the student in a few steps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from demos.diffusion.config import SampleSection
+from demos.diffusion.model.build import STUDENT, opened, with_student
+from demos.diffusion.model.pipeline import CONTEXT
+from demos.diffusion.sampling.draw import drawing, evaluations
+from demos.diffusion.sampling.request import Request, doubts
+from shared.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ENDS = 2  # tokens that mark the ends of a prompt
+FEW = 8  # steps up to which the student draws, where there is one
+
+
+class Pictograms:
+    """As `request.Painter`. folder: of a pipeline; device: as torch names it; student: whether its student is to draw,
+    None = where a request has few steps. Raises UserError when a folder is no pipeline, or has no such student."""
+
+    def __init__(self, folder: Path, device: str, student: bool | None, steps: int) -> None:
+        teacher = opened(folder)
+        chosen = (folder / STUDENT).is_dir() and steps <= FEW if student is None else student
+        self._pipeline = (with_student(teacher, folder) if chosen else teacher).to(device)
+        self._few = chosen
+        self.name = "the student" if chosen else "the teacher"
+        self.identity = identity(folder, chosen)
+        self.side = int(teacher.unet.config.sample_size * teacher.config.patch)
+
+    def check(self, request: Request) -> list[str]:
+        """As `Painter.check`."""
+        if request.image is not None or request.mask is not None:
+            raise UserError("the model of pictograms starts from words alone; --image and --mask need a pretrained one")
+        if request.negative:
+            raise UserError("the model of pictograms takes no --negative words; a pretrained one does")
+        if request.side not in (None, self.side):
+            raise UserError(f"--size {request.side}: this model draws pictures of {self.side} pixels")
+        if request.sampler == "lcm":
+            raise UserError("--sampler lcm: is for consistency models alone, which this one is not")
+        if self._few and (request.guidance or 1) > 1:
+            raise UserError(
+                f"--guidance {request.guidance:g}: the student has its guidance in its weights; use --teacher"
+            )
+        tokenizer = self._pipeline.tokenizer
+        tokens = tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"]
+        return doubts(request.prompt, tokens, tokenizer.unk_token_id, CONTEXT - ENDS)
+
+    def rounds(self, request: Request) -> int:
+        """As `Painter.rounds`."""
+        settings = self._settings(request)
+        return -(-len(request.seeds) // request.batch) * evaluations(settings.model_copy(update={"guidance": 1.0}))
+
+    def evaluations(self, request: Request) -> int:
+        """As `Painter.evaluations`."""
+        return evaluations(self._settings(request))
+
+    def settings(self, request: Request) -> dict[str, object]:
+        """As `Painter.settings`."""
+        return self._settings(request).model_dump(include={"guidance", "sampler"})
+
+    def paint(self, request: Request, advance: Callable[[], None]) -> list[Image.Image]:
+        """As `Painter.paint`."""
+        settings, found = self._settings(request), []
+        with drawing(self._pipeline, settings.sampler, mixed=False):
+            for at in range(0, len(request.seeds), request.batch):
+                seeds = request.seeds[at : at + request.batch]
+                answer: Any = self._pipeline(
+                    [request.prompt] * len(seeds),
+                    settings.steps,
+                    settings.guidance,
+                    [torch.Generator().manual_seed(seed) for seed in seeds],
+                    callback_on_step_end=lambda *_: advance(),
+                )
+                found += answer.images
+        return found
+
+    def _settings(self, request: Request) -> SampleSection:
+        usual = SampleSection()
+        sampler = request.sampler or ("ddim" if self._few else usual.sampler)
+        guidance = 1.0 if self._few else usual.guidance if request.guidance is None else request.guidance
+        return SampleSection(sampler=sampler, steps=request.steps, guidance=guidance)
+
+
+def identity(folder: Path, student: bool) -> str:
+    """Sixteen hexadecimal digits that name the weights of a pipeline's folder, with or without its student's."""
+    parts = [folder / "unet", *([folder / STUDENT] if student else [])]
+    digest = hashlib.sha256()
+    for file in sorted(file for part in parts for file in part.glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Pictures of the user: what lies in a folder, the words beside each, and each opened safely."""

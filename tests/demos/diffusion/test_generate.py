@@ -1,0 +1,106 @@
+"""`trendlab generate`: files that say how they were made, and one clear line for what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from demos.diffusion import generate as module
+from demos.diffusion.model.pipeline import PictogramPipeline
+from demos.diffusion.sampling.pictograms import identity
+from demos.diffusion.verb import generate
+from shared.errors import UserError
+
+
+@pytest.fixture
+def folder(tiny_pipeline: PictogramPipeline, tmp_path: Path) -> Path:
+    place = tmp_path / "pipeline"
+    tiny_pipeline.save_pretrained(place)
+    return place
+
+
+def drawn(out: Path) -> Path:
+    (found,) = (out / "generate").iterdir()
+    return found
+
+
+def test_each_picture_says_how_it_was_made(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "runs"
+    generate("  a red   apple ", n=3, steps=2, seed=7, model=f"local-dir:{folder}", out=out)
+    place = drawn(out)
+    assert sorted(file.name for file in place.iterdir()) == ["seed-7.png", "seed-8.png", "seed-9.png", "sheet.png"]
+    said = capsys.readouterr()
+    assert said.out.strip() == str(place / "sheet.png")
+    assert "3 of 32x32 pixels by the teacher: 2 steps, 4 evaluations of the network each" in said.err
+    with Image.open(place / "seed-8.png") as picture:
+        assert picture.size == (32, 32)
+        facts = picture.text
+    assert facts["prompt"] == "a red apple"
+    assert facts["model hash"] == identity(folder, student=False)
+    told = {name: json.loads(facts[name]) for name in ("seed", "steps", "evaluations", "guidance")}
+    assert told == {"seed": 8, "steps": 2, "evaluations": 4, "guidance": 4.0}
+    # The same seed alone: the same picture.
+    generate("a red apple", n=1, steps=2, seed=8, model=f"local-dir:{folder}", out=tmp_path / "again", quiet=True)
+    both = [np.asarray(Image.open(at / "seed-8.png")).astype(int) for at in (place, drawn(tmp_path / "again"))]
+    assert np.abs(both[0] - both[1]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"words": "   "}, "no words"),
+        ({"sampler": "ddmi"}, 'did you mean "ddim"'),
+        ({"mask": Path("m.png")}, "give both"),
+        ({"strength": 0.5}, "give both"),
+        ({"image": Path("x.png")}, "starts from words alone"),
+        ({"negative": "blue"}, "no --negative"),
+        ({"size": 48}, "draws pictures of 32 pixels"),
+        ({"student": True}, "has no student"),
+        ({"model": "sd"}, "possible are shipped"),
+        ({"model": "local-dir:/nowhere"}, r"no model_index\.json"),
+        ({"dtype": "float8"}, "unknown dtype"),
+        ({"dtype": "bfloat16"}, "for pretrained models"),
+        ({"tiling": True}, "for pretrained models"),
+        ({"seed": 2**63 - 2}, "seeds go up to"),
+        ({"device": "cuda:7"}, "unknown device"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(given: dict[str, object], line: str, folder: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"words": "dog", "steps": 2, "model": f"local-dir:{folder}", "out": tmp_path / "runs"}
+    with pytest.raises(UserError, match=line):
+        generate(**{**settings, **given})  # type: ignore[arg-type]
+    assert not list((tmp_path / "runs").rglob("*.png"))
+
+
+def test_words_that_are_not_read_are_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"n": 1, "steps": 1, "model": f"local-dir:{folder}"}
+    generate("apple " * 2000, **settings, out=tmp_path / "long")  # type: ignore[arg-type]
+    assert "2,000 tokens; the model reads the first 30" in capsys.readouterr().err
+    generate("\u2603\u2603\u9f98", **settings, out=tmp_path / "unknown")  # type: ignore[arg-type]
+    assert "knows none of the words" in capsys.readouterr().err
+    generate("dog", **settings, out=tmp_path / "known")  # type: ignore[arg-type]
+    assert "token" not in capsys.readouterr().err
+
+
+def test_an_interrupted_drawing_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_save", full)
+    with pytest.raises(KeyboardInterrupt):
+        generate("dog", n=1, steps=1, model=f"local-dir:{folder}", out=tmp_path / "runs")
+    assert list((tmp_path / "runs" / "generate").iterdir()) == []
+
+
+def test_the_command_line_knows_the_verb() -> None:
+    import typer
+
+    app = typer.Typer()
+    app.command()(generate)
+    for wrong in (["dog", "--steps", "0"], ["dog", "--n", "0"], ["dog", "--guidance", "0.5"], []):
+        assert CliRunner().invoke(app, wrong).exit_code == 2

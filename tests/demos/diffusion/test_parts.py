@@ -1,0 +1,107 @@
+"""The parts of the report: what they compare, count and show, on a network at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos.diffusion.config import DiffusionConfig, EvaluationSection, SampleSection
+from demos.diffusion.data import training_records, validation
+from demos.diffusion.judging import parts
+from demos.diffusion.judging.compose import PALETTE, THINGS, Composition, colour_of, unseen
+from demos.diffusion.judging.judge import Judge
+from demos.diffusion.judging.memory import SAME, nearest
+from demos.diffusion.judging.parts import Studio
+from demos.diffusion.model.clip import Clip
+from demos.diffusion.model.pipeline import PictogramPipeline
+from shared.openmoji.records import captions, records
+from shared.openmoji.render import pictures
+from shared.progress import Progress
+from shared.run import RunFolder
+
+
+@pytest.fixture
+def studio(tiny_pipeline: PictogramPipeline, tiny_config: DiffusionConfig, tmp_path: Path) -> Studio:
+    config = tiny_config.model_copy(
+        update={
+            "evaluation": EvaluationSection(prompts=16, steps=[1, 2], bootstrap=100),
+            "sample": SampleSection(steps=2),
+            "guide": tiny_config.guide.model_copy(update={"steps": 2}),
+        }
+    )
+    run = RunFolder(tmp_path, Progress(quiet=True))
+    return Studio({"teacher": tiny_pipeline, "student": tiny_pipeline}, Judge(config, 32, run), config, run)
+
+
+def test_what_was_drawn_is_not_drawn_again(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    once = studio.judge.drawn
+    monkeypatch.setattr(studio.judge, "drawn", lambda *given: drawn.append(given[1]) or once(*given))  # type: ignore[func-returns-value]
+    first, again = studio.row("one", steps=1), studio.row("the same", steps=1)
+    assert (first.name, again.name) == ("one", "the same")
+    assert first.distance is again.distance
+    assert len(drawn) == 1
+    studio.row("one", who="student", steps=1)
+    studio.row("other", steps=2)
+    assert len(drawn) == 3
+
+
+def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
+    quality = parts.quality(studio)
+    assert [row[1] for row in quality.tables[0].rows] == [None, 100, 20, 50]
+    samplers = parts.samplers(studio)
+    # Heun looks twice at a step, so it has half the steps; guidance doubles all.
+    assert {row[0]: row[1] for row in samplers.tables[0].rows}["Heun, 1 steps"] == 2
+    student = parts.student(studio)
+    assert [row[1] for row in student.tables[0].rows] == [100, 1, 2, 4, 4, 4, 8]
+    clip = parts.clip(studio, Clip())
+    assert {row[1] for row in clip.tables[0].rows} == {4}
+    memory = parts.memory(studio)
+    assert memory.tables[0].rows[0][0] == "real held-out pictures"
+    files = [figure.file for part in (samplers, student, clip, memory) for figure in part.figures]
+    assert len(files) == 4
+    assert all((studio.run.folder / file).is_file() for file in files)
+
+
+def test_settings_are_chosen_on_other_names_than_they_are_judged_on(studio: Studio) -> None:
+    config = studio.config.model_copy(
+        update={"evaluation": studio.config.evaluation.model_copy(update={"families": "validation"})}
+    )
+    judge = Judge(config, 32, studio.run)
+    assert set(judge.rows.tolist()) <= set(validation().tolist())
+    assert not set(judge.rows.tolist()) & set(studio.judge.rows.tolist())
+
+
+def test_no_pair_of_a_composition_was_in_training() -> None:
+    pairs = unseen(training_records())
+    assert len(pairs) > 60
+    told = [" ".join(captions(records()[row], ["name", "tags"])).lower() for row in training_records()]
+    for pair in (Composition("red", "cat"), Composition("green", "house")):
+        assert pair not in pairs
+    for pair in pairs:
+        assert not any(pair.prompt.removeprefix("a ") in text for text in told)
+    assert {pair.thing for pair in pairs} == set(THINGS)
+
+
+@pytest.mark.parametrize("colour", [name for name in PALETTE if name])
+def test_the_colour_of_a_heart(colour: str) -> None:
+    (row,) = [number for number, emoji in enumerate(records()) if emoji.name == f"{colour} heart"]
+    assert colour_of(np.asarray(pictures(64)[row])) == colour
+
+
+def test_a_picture_without_colour_has_none() -> None:
+    assert colour_of(np.full((8, 8, 3), 255, np.uint8)) == ""
+    assert colour_of(np.zeros((8, 8, 3), np.uint8)) == ""
+
+
+def test_a_copy_is_found() -> None:
+    random = np.random.default_rng(0)
+    train = random.normal(size=(700, 32)).astype(np.float32)
+    made = np.concatenate([train[[600, 3]] + 0.01, random.normal(size=(300, 32)).astype(np.float32)])
+    found = nearest(made, train)
+    assert found.at[:2].tolist() == [600, 3]
+    assert found.copies[:2].all()
+    assert not found.copies[2:].any()
+    assert (found.likeness[:2] > SAME).all()
