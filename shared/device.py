@@ -35,8 +35,8 @@ def precision(device: str) -> str:
         return "no"
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return "bf16" if device == "cpu" and amx() else "no"
+    known = [getattr(torch.cpu, f"_is_{name}_supported", lambda: False) for name in ("amx_tile", "avx512_bf16")]
+    return "bf16" if device == "cpu" and any(is_there() for is_there in known) else "no"
 
 
 def devices() -> list[str]:

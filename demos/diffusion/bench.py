@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from demos.diffusion.config import SampleSection
-from demos.diffusion.model.build import build
+from demos.diffusion.model.build import build, unet_of
 from demos.diffusion.sampling.draw import draw, evaluations
-from demos.diffusion.training.fit import compiled, optimizer_of
+from demos.diffusion.training.fit import CLIP_NORM, compiled, optimizer_of
 from shared import device as devices
+from shared.errors import UserError
 from shared.evaluation.limits import gemm_peak, operations
 from shared.evaluation.timing import Timing, paired_timing
 from shared.result import Column, Headline, Interval, Metric, Result, Table
@@ -33,7 +34,8 @@ Work = Callable[[], Any]
 def measure(config: DiffusionConfig, run: Run) -> Result:
     """Speeds of a network of the configured shape at random: what its weights are changes none of them."""
     device = devices.resolve(config.device)
-    peaks = {name: gemm_peak(getattr(torch, name), device=device) for name in ("float32", "bfloat16")}
+    types = ("float32", "bfloat16") if devices.precision(device) == "bf16" else ("float32",)
+    peaks = {name: gemm_peak(getattr(torch, name), device=device) for name in types}
     pipeline = build(config.model).to(device)
     pipeline.set_progress_bar_config(disable=True)
     batch, repeats = config.train.batch, config.evaluation.repeats
@@ -41,11 +43,11 @@ def measure(config: DiffusionConfig, run: Run) -> Result:
     with torch.no_grad():
         flops = operations(lambda: pipeline.unet(**inputs)) / batch
     run.say("evaluations of the network")
-    looks = paired_timing(_looks(pipeline, inputs, device), repeats)
+    looks = paired_timing(_looks(pipeline, inputs, device, types), repeats)
     run.say("whole pictures")
     drawn = paired_timing(_pictures(pipeline, config), repeats)
     run.say("steps of training")
-    steps = paired_timing(_steps(config, inputs, device), repeats)
+    steps = paired_timing(_steps(config, inputs, device, run), repeats)
     student = list(drawn.values())[1]
     low, _, high = (1 / quartile for quartile in reversed(student.ratio_quartiles))
     limit = ", ".join(f"{name} {peak / GIGA:,.0f}" for name, peak in peaks.items())
@@ -90,7 +92,7 @@ def _inputs(pipeline: PictogramPipeline, batch: int, device: str) -> dict[str, A
     }
 
 
-def _looks(pipeline: PictogramPipeline, inputs: dict[str, Any], device: str) -> dict[str, Work]:
+def _looks(pipeline: PictogramPipeline, inputs: dict[str, Any], device: str, types: tuple[str, ...]) -> dict[str, Work]:
     def look(mixed: bool) -> Work:
         def work() -> None:
             with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=mixed):
@@ -100,7 +102,7 @@ def _looks(pipeline: PictogramPipeline, inputs: dict[str, Any], device: str) -> 
         return work
 
     pipeline.unet.to(memory_format=torch.channels_last).eval()
-    return {"float32": look(False), "bfloat16": look(True)}
+    return {name: look(name == "bfloat16") for name in types}
 
 
 def _pictures(pipeline: PictogramPipeline, config: DiffusionConfig) -> dict[str, Work]:
@@ -113,15 +115,18 @@ def _pictures(pipeline: PictogramPipeline, config: DiffusionConfig) -> dict[str,
     return {f"{settings.steps} steps, {evaluations(settings)} evaluations": work(settings) for settings in (many, few)}
 
 
-def _steps(config: DiffusionConfig, inputs: dict[str, Any], device: str) -> dict[str, Work]:
+def _steps(config: DiffusionConfig, inputs: dict[str, Any], device: str, run: Run) -> dict[str, Work]:
     """A step as diffusers and torch are found, and what this demo does to it, one thing after the other."""
     from diffusers.models.attention_processor import AttnProcessor
+    from diffusers.training_utils import EMAModel
 
     def step(mixed: bool, plain: bool, whole: bool, optimizer: str) -> Work:
-        unet: Any = build(config.model).unet.to(device, memory_format=torch.channels_last).train()
+        unet = unet_of(config.model).to(device, memory_format=torch.channels_last).train()
         if plain:
             unet.set_attn_processor(AttnProcessor())
-        made = optimizer_of(list(unet.parameters()), config.train.model_copy(update={"optimizer": optimizer}))
+        weights = list(unet.parameters())
+        made = optimizer_of(weights, config.train.model_copy(update={"optimizer": optimizer}))
+        average = EMAModel(weights, foreach=True)
         network = compiled(unet) if whole else unet
 
         def work() -> None:
@@ -129,23 +134,30 @@ def _steps(config: DiffusionConfig, inputs: dict[str, Any], device: str) -> dict
                 found = network(**inputs).sample
             made.zero_grad()
             (found.float() - inputs["sample"]).square().mean().backward()
+            torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
             made.step()
+            average.step(weights)
             _settle(device)
 
         return work
 
-    return {
-        "float32, AdamW": step(False, False, False, "adamw"),
-        "bfloat16, AdamW": step(True, False, False, "adamw"),
-        "bfloat16, attention in its parts, AdamW": step(True, True, False, "adamw"),
-        "bfloat16, attention in its parts, compiled, AdamW": step(True, True, True, "adamw"),
-        "bfloat16, attention in its parts, compiled, Muon": step(True, True, True, "muon"),
-    }
+    mixed, found = devices.precision(device) == "bf16", {"float32, AdamW": step(False, False, False, "adamw")}
+    kind = "bfloat16" if mixed else "float32"
+    if mixed:
+        found[f"{kind}, AdamW"] = step(mixed, False, False, "adamw")
+    found[f"{kind}, attention in its parts, AdamW"] = step(mixed, True, False, "adamw")
+    try:
+        found[f"{kind}, attention in its parts, compiled, AdamW"] = step(mixed, True, True, "adamw")
+        found[f"{kind}, attention in its parts, compiled, Muon"] = step(mixed, True, True, "muon")
+    except UserError as error:
+        run.say(f"without the compiled steps: {error}")
+        found[f"{kind}, attention in its parts, Muon"] = step(mixed, True, False, "muon")
+    return found
 
 
 def _settle(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
+    if device != "cpu":
+        getattr(torch, device).synchronize()
 
 
 def _table(

@@ -55,7 +55,7 @@ class ModelSection(Section):
 class Schedule(Section):
     """Of a training."""
 
-    steps: int = Field(6_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    steps: int = Field(4_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
     batch: int = Field(64, ge=2, le=4096, description="pictures a step, 2 to 4096")
     optimizer: Literal["muon", "adamw"] = Field("muon", description="the optimizer, from timm")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="peak, above 0 to 1")

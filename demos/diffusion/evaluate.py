@@ -13,7 +13,7 @@ from demos.diffusion.judging.figures import prompts_figure
 from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.parts import Findings, Studio
 from demos.diffusion.judging.tables import ways
-from demos.diffusion.model.build import folder_of, opened, with_student
+from demos.diffusion.model.build import draws_of, folder_of, opened, with_student
 from shared import device as devices
 from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
@@ -55,10 +55,11 @@ FEW = 100  # steps up to which an opened model's training is shown anew, from sc
 
 @dataclass
 class Models:
-    """pipelines: the teacher's, the student's and its peer's; trained, taught: how they came about, where this run made
-    them."""
+    """pipelines: the teacher's, the student's and its peer's; draws: steps in which the student draws; trained, taught:
+    how they came about, where this run made them."""
 
     pipelines: dict[parts.Who, PictogramPipeline]
+    draws: int
     trained: Trained | None = None
     taught: dict[parts.Who, Taught] = field(default_factory=dict)
 
@@ -73,6 +74,8 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
     efficientnet_file()  # what cannot be had is said before hours of training, not after
     models = _models(config, run)
     teacher = models.teacher
+    # A student that was opened draws as it has learned, whatever the settings of one to be trained.
+    config = config.model_copy(update={"student": config.student.model_copy(update={"draws": models.draws})})
     judge = Judge(config, teacher.unet.config.sample_size * teacher.config.patch, run)
     studio = Studio(models.pipelines, judge, config, run)
     found = {PARTS[name].title: _part(name, studio, models, config) for name in config.evaluation.parts}
@@ -131,14 +134,14 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
         run.say(f"training on {len(training_records()):,} pictures")
         folder = run.folder / "pipeline"
         trained = train_model(config, folder, run.track)
-        models = Models({"teacher": trained.pipeline}, trained)
+        models = Models({"teacher": trained.pipeline}, config.student.draws, trained)
     else:
         folder = folder_of(config.model.name)
-        models = Models({"teacher": opened(folder).to(devices.resolve(config.device))})
+        models = Models({"teacher": opened(folder).to(devices.resolve(config.device))}, config.student.draws)
     if config.student.name == "train":
         _teach(models, folder, config, run)
     elif config.student.name == "beside" and config.model.name != "train":
-        models.pipelines["student"] = with_student(models.teacher, folder)
+        models.pipelines["student"], models.draws = with_student(models.teacher, folder), draws_of(folder)
     return models
 
 

@@ -73,11 +73,12 @@ def test_an_unknown_device() -> None:
         device.resolve("tpu")
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_precision_is_what_the_hardware_multiplies(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("tiles", "vectors"), [(True, True), (False, True), (True, False), (False, False)])
+def test_precision_is_what_the_hardware_multiplies(tiles: bool, vectors: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    native = tiles or vectors
     torch = types.SimpleNamespace(
         cuda=types.SimpleNamespace(is_bf16_supported=lambda: native),
-        cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: native),
+        cpu=types.SimpleNamespace(_is_amx_tile_supported=lambda: tiles, _is_avx512_bf16_supported=lambda: vectors),
     )
     monkeypatch.setattr(device, "_torch", lambda: torch)
     expected = "bf16" if native else "no"

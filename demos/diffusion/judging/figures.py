@@ -71,10 +71,10 @@ def beside(studio: Studio, rows: Sequence[Row], name: str, title: str) -> Figure
     )
 
 
-def neighbours(studio: Studio, made: NDArray[np.uint8], found: Nearest) -> Figure:
-    """The pictures that are most like one of the training's, over those."""
+def neighbours(studio: Studio, made: NDArray[np.uint8], found: Nearest, trained: NDArray[np.int64]) -> Figure:
+    """The pictures that are most like one of the training's, over those. trained: records of the training."""
     some = np.argsort(-found.likeness)[:SHOWN]
-    rows = studio.judge.train_rows[found.at[some]]
+    rows = trained[found.at[some]]
     grid = np.stack([made[some], np.asarray(pictures(studio.judge.size)[rows])])
     below = [f"{found.likeness[at]:.2f}  {records()[row].name}" for at, row in zip(some, rows.tolist(), strict=True)]
     return studio.run.figure(

@@ -60,14 +60,19 @@ class Judge:
         self._words = MiniLM()
         self._asked = self._words(self.prompts)
         neutral = group_split().representative
-        seen = real_features(size)
+        seen = real_features(size, neutral)
         texts = [", ".join(captions(records()[row], ["name", "tags"])) for row in neutral]
         self.reader = WordJudge.fit(seen, self._words(texts))
         trained = set(training_records().tolist())
         features = {int(row): feature for row, feature in zip(neutral, seen, strict=True)}
         self.wanted = np.stack([features[int(row)] for row in self.rows])
+        # One of each family.
         self.train_rows = np.array([row for row in features if row in trained])
         self.train_features = np.stack([features[row] for row in self.train_rows.tolist()])
+
+    def trained_on(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """All records of the training, and the features (n, f) of their pictures."""
+        return training_records(), real_features(self.size, training_records())
 
     def real_floor(self) -> Row:
         """As many real pictures of other things: what a perfect draughtsman of the same style would have."""
@@ -94,15 +99,15 @@ class Judge:
         return self.reader.right(features, self._asked, generator(self._config.seed, "others"))
 
 
-def real_features(size: int) -> NDArray[np.float32]:
-    """(f, 1280) of the real pictures of all families, computed once and kept. size: of the pictures [pixels]."""
+def real_features(size: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(n, 1280) of the real pictures of n records, computed once and kept. size: of the pictures [pixels]."""
     _, network = manifest().member("efficientnet-lite0.pth")
     _, drawn = manifest().member("openmoji.whl")
-    whose = hashlib.sha256(group_split().representative.tobytes()).hexdigest()[:8]
+    whose = hashlib.sha256(rows.tobytes()).hexdigest()[:8]
     made = f"{network.sha256[:8]}-{drawn.sha256[:8]}-resvg{version('resvg_py')}"
     file = work_folder() / f"seen-{made}-{whose}-{size}-{SIDE}.npy"
     if not file.is_file():
         with written_whole(file) as temporary:
-            np.save(temporary, looked_at(np.asarray(pictures(size)[group_split().representative])))
+            np.save(temporary, looked_at(np.asarray(pictures(size)[rows])))
     loaded: NDArray[np.float32] = np.load(file)
     return loaded

@@ -17,6 +17,7 @@ from demos.diffusion.sampling.choose import best_of
 from demos.diffusion.sampling.draw import draw, evaluations
 from demos.diffusion.sampling.guide import ClipGuide
 from shared.evaluation.intervals import bootstrap
+from shared.openmoji.families import families
 from shared.openmoji.records import records
 from shared.pretrained.minilm import MiniLM
 from shared.result import Column, Figure, Headline, Metric, Table
@@ -164,14 +165,16 @@ def clip(studio: Studio, eye: Clip) -> Findings:
 def memory(studio: Studio) -> Findings:
     """Whether what is drawn was seen in training."""
     judge = studio.judge
-    chosen = np.linspace(0, len(judge.train_rows) - 1, len(judge.rows)).astype(int)
-    told = [records()[row].name for row in judge.train_rows[chosen].tolist()]
+    studio.run.say("looking at the pictures of the training")
+    trained, features = judge.trained_on()
+    chosen = judge.train_rows[np.linspace(0, len(judge.train_rows) - 1, len(judge.rows)).astype(int)]
+    told = [records()[row].name for row in chosen.tolist()]
     known = draw(studio.teacher, told, list(range(len(told))), studio.config.sample, studio.run.track)
     seen = studio.row("as drawn", sampler=studio.config.sample.sampler)
     of = {
-        "real held-out pictures": nearest(judge.wanted, judge.train_features),
-        "drawn for held-out names": nearest(_features(seen), judge.train_features),
-        "drawn for names of the training": nearest(looked_at(known), judge.train_features),
+        "real held-out pictures": nearest(judge.wanted, features),
+        "drawn for held-out names": nearest(_features(seen), features),
+        "drawn for names of the training": nearest(looked_at(known), features),
     }
     rows: list[list[str | float | None]] = []
     told_of: list[Metric] = []
@@ -180,12 +183,12 @@ def memory(studio: Studio) -> Findings:
         copies = 100 * float(found.copies.mean())
         rows.append([name, float(np.median(found.likeness)), copies, f"{spread.low:.1f} to {spread.high:.1f}"])
         told_of.append(Metric(name=f"near copies: {name}", value=copies, unit="%", direction="lower"))
-    own = of["drawn for names of the training"].at == chosen
+    nearest_to = trained[of["drawn for names of the training"].at]
+    own, kin = nearest_to == chosen, families()[nearest_to] == families()[chosen]
     caption = (
-        f"Cosine to the nearest of the training's pictures (one of each family, {len(judge.train_rows):,}: a copy of "
-        f"another would be missed) on EfficientNet's features; a near copy has {SAME} or more. Of the pictures drawn "
-        f"for names of the training "
-        f"{100 * own.mean():.1f} % are nearest to the very picture of that name."
+        f"Cosine to the nearest of all {len(trained):,} pictures of the training on EfficientNet's features; a near "
+        f"copy has {SAME} or more. Of the pictures drawn for names of the training {100 * own.mean():.1f} % are "
+        f"nearest to the very picture of that name, {100 * kin.mean():.1f} % to one of its family."
     )
     columns = [
         Column(name="pictures"),
@@ -196,7 +199,7 @@ def memory(studio: Studio) -> Findings:
     return Findings(
         metrics=told_of,
         tables=[Table(title="Memorisation", columns=columns, rows=rows, caption=caption)],
-        figures=[figures.neighbours(studio, _made(seen), of["drawn for held-out names"])],
+        figures=[figures.neighbours(studio, _made(seen), of["drawn for held-out names"], trained)],
     )
 
 

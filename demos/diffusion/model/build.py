@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.model.schedulers import scheduler_of, training_scheduler
 from shared.errors import UserError
+from shared.files import written_whole
 from shared.pretrained.minilm import DIMENSION, minilm_folder
 from shared.pretrained.quiet import quiet_and_offline
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 STUDENT = "student"  # folder of its adapter, beside the teacher's parts
+LEARNED = "learned.json"  # in that folder: in how many steps it draws, and of which guidance
 TEXT_PARTS = ("text_encoder", "tokenizer")
 HEAD = 64  # channels of an attention head
 COLOURS = 3
@@ -24,14 +27,23 @@ COLOURS = 3
 def build(settings: ModelSection) -> PictogramPipeline:
     """A pipeline whose U-Net is at random (torch's global generator) and whose text encoder is MiniLM as published.
 
+    Raises UserError when MiniLM cannot be had.
+    """
+    scheduler = scheduler_of("dpm++", training_scheduler())
+    return PictogramPipeline(unet_of(settings), scheduler, *_text_model(), settings.patch)
+
+
+def unet_of(settings: ModelSection) -> Any:
+    """diffusers' UNet2DConditionModel, at random (torch's global generator).
+
     A square of `patch` x `patch` pixels is one position with 3 patch² channels: all computing is done on the coarser
-    grid, where two cores can afford it. Raises UserError when MiniLM cannot be had.
+    grid, where two cores can afford it.
     """
     from diffusers import UNet2DConditionModel
 
     coarser = len(settings.channels) - 1
     with quiet_and_offline():
-        unet = UNet2DConditionModel(
+        return UNet2DConditionModel(
             sample_size=settings.size // settings.patch,
             in_channels=COLOURS * settings.patch**2,
             out_channels=COLOURS * settings.patch**2,
@@ -45,8 +57,6 @@ def build(settings: ModelSection) -> PictogramPipeline:
             class_embed_type="simple_projection",
             projection_class_embeddings_input_dim=DIMENSION,
         )
-    scheduler = scheduler_of("dpm++", training_scheduler())
-    return PictogramPipeline(unet, scheduler, *_text_model(), settings.patch)
 
 
 def folder_of(name: str) -> Path:
@@ -97,6 +107,24 @@ def _text_model() -> tuple[Any, Any]:
         words: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return words.eval().requires_grad_(False), tokenizer
+
+
+def keep_learned(folder: Path, draws: int, guidance: float) -> None:
+    """Say beside a student's adapter in how many steps it draws, and which guidance of its teacher it learned."""
+    with written_whole(folder / STUDENT / LEARNED) as temporary:
+        temporary.write_text(json.dumps({"draws": draws, "guidance": guidance}) + "\n", encoding="utf-8")
+
+
+def draws_of(folder: Path) -> int:
+    """In how many steps the student in a teacher's folder draws. Raises UserError where that is not told."""
+    file = folder / STUDENT / LEARNED
+    try:
+        draws = json.loads(file.read_text(encoding="utf-8"))["draws"]
+    except (OSError, ValueError, KeyError, TypeError):
+        draws = None
+    if not isinstance(draws, int) or draws < 1:
+        raise UserError(f"{file}: does not say in how many steps the student draws; train it anew")
+    return draws
 
 
 def with_student(teacher: PictogramPipeline, folder: Path) -> PictogramPipeline:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from demos.diffusion.config import SampleSection
-from demos.diffusion.model.build import STUDENT, opened, with_student
+from demos.diffusion.model.build import STUDENT, draws_of, opened, with_student
 from demos.diffusion.model.pipeline import CONTEXT
 from demos.diffusion.sampling.draw import drawing, evaluations
 from demos.diffusion.sampling.request import Request, doubts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ENDS = 2  # tokens that mark the ends of a prompt
-FEW = 8  # steps up to which the student draws, where there is one
+FEW = 2  # times the steps that a student has learned, up to which it draws where nothing else is asked
 
 
 class Pictograms:
@@ -29,9 +29,10 @@ class Pictograms:
 
     def __init__(self, folder: Path, device: str, student: bool | None, steps: int) -> None:
         teacher = opened(folder)
-        chosen = (folder / STUDENT).is_dir() and steps <= FEW if student is None else student
+        few = (folder / STUDENT).is_dir() and steps <= FEW * draws_of(folder)
+        chosen = few if student is None else student
         self._pipeline = (with_student(teacher, folder) if chosen else teacher).to(device)
-        self._few = chosen
+        self._few, self._draws = chosen, draws_of(folder) if chosen else None
         self.name = "the student" if chosen else "the teacher"
         self.identity = identity(folder, chosen)
         self.side = int(teacher.unet.config.sample_size * teacher.config.patch)
@@ -52,7 +53,10 @@ class Pictograms:
             )
         tokenizer = self._pipeline.tokenizer
         tokens = tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"]
-        return doubts(request.prompt, tokens, tokenizer.unk_token_id, CONTEXT - ENDS)
+        found = doubts(request.prompt, tokens, tokenizer.unk_token_id, CONTEXT - ENDS)
+        if self._draws not in (None, request.steps):
+            found.append(f"the student has learned to draw in {self._draws} steps, and is worse in {request.steps}")
+        return found
 
     def rounds(self, request: Request) -> int:
         """As `Painter.rounds`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from shared.config import Section
 from shared.files import written_whole
 
 HOW = {"checkpoint", "compile"}  # settings that change nothing of what is trained
+OLD = 30 * 24 * 3600  # seconds after which nobody is thought to come back for a state
 
 
 def checkpoint_file(*settings: Section | str | int) -> Path:
@@ -23,7 +25,14 @@ def checkpoint_file(*settings: Section | str | int) -> Path:
     told += torch.__version__
     folder = work_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)
+    _forget_old(folder)
     return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.pt"
+
+
+def _forget_old(folder: Path) -> None:
+    for place in folder.iterdir():
+        if time.time() - place.stat().st_mtime > OLD:
+            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 class Checkpoint:

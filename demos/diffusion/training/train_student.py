@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from demos.diffusion.data import training_records
-from demos.diffusion.model.build import STUDENT, with_student
+from demos.diffusion.model.build import STUDENT, keep_learned, with_student
 from demos.diffusion.sampling.draw import Track, plain
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
@@ -81,6 +81,7 @@ def train_student(
     with quiet_and_offline():
         unet.to(memory_format=torch.contiguous_format).half()
         unet.save_lora_adapter(folder / STUDENT, safe_serialization=True)
+    keep_learned(folder, settings.draws, settings.guidance)
     return Taught(with_student(teacher, folder), history, settings.steps, (file, kept))
 
 

@@ -11,8 +11,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from demos.diffusion import generate as module
+from demos.diffusion.model.build import LEARNED, STUDENT, keep_learned
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.sampling.pictograms import identity
+from demos.diffusion.training.distil import add_adapter
 from demos.diffusion.verb import generate
 from shared.errors import UserError
 
@@ -75,6 +77,30 @@ def test_what_cannot_be_drawn_is_one_line(given: dict[str, object], line: str, f
     with pytest.raises(UserError, match=line):
         generate(**{**settings, **given})  # type: ignore[arg-type]
     assert not list((tmp_path / "runs").rglob("*.png"))
+
+
+def test_a_student_draws_in_the_steps_that_it_has_learned(
+    tiny_pipeline: PictogramPipeline, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unet = tiny_pipeline.unet
+    add_adapter(unet, 2)
+    unet.save_lora_adapter(folder / STUDENT, safe_serialization=True)
+    keep_learned(folder, draws=2, guidance=4.0)
+
+    def said(**given: object) -> str:
+        generate("dog", n=1, model=f"local-dir:{folder}", out=tmp_path / "runs", **given)  # type: ignore[arg-type]
+        return capsys.readouterr().err
+
+    assert "by the student: 2 steps, 2 evaluations" in (told := said(steps=2))
+    assert "has learned" not in told
+    assert "has learned to draw in 2 steps, and is worse in 4" in (told := said(steps=4))
+    assert "by the student" in told
+    assert "by the teacher: 5 steps, 10 evaluations" in said(steps=5)
+    assert "by the teacher: 2 steps" in said(steps=2, student=False)
+    assert "by the student: 5 steps" in said(steps=5, student=True)
+    (folder / STUDENT / LEARNED).unlink()
+    with pytest.raises(UserError, match="does not say in how many steps"):
+        said(steps=2)
 
 
 def test_words_that_are_not_read_are_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

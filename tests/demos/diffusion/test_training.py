@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from demos.diffusion.config import DiffusionConfig
 from demos.diffusion.data import held_out, training_records, validation
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.training.captions import Captions
-from demos.diffusion.training.checkpoint import Checkpoint
+from demos.diffusion.training.checkpoint import Checkpoint, checkpoint_file
 from demos.diffusion.training.fit import fit, rate
 from demos.diffusion.training.objective import Objective, odds_of
 from shared.openmoji.families import families
@@ -161,3 +162,15 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rate(0, settings) == pytest.approx(1 / settings.warmup)
     assert rate(settings.warmup, settings) == rate(settings.steps // 2, settings) == 1
     assert 0 < rate(settings.steps - 1, settings) < 1e-4
+
+
+def test_states_that_nobody_came_back_for_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.diffusion.training.checkpoint.work_folder", lambda: tmp_path)
+    folder = checkpoint_file("teacher").parent
+    (folder / "old.lessons").mkdir()
+    for name in ("old.pt", "old.lessons/0.npy", "new.pt"):
+        (folder / name).write_bytes(b"state")
+    for name in ("old.pt", "old.lessons"):
+        os.utime(folder / name, (0, 0))
+    assert checkpoint_file("teacher").parent == folder
+    assert [file.name for file in folder.iterdir()] == ["new.pt"]
