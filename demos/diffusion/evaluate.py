@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from demos.diffusion.judging.figures import prompts_figure
 from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.parts import Findings, Studio
 from demos.diffusion.judging.tables import ways
-from demos.diffusion.model.build import draws_of, folder_of, opened, with_student
+from demos.diffusion.model.build import folder_of, opened, with_student
+from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of
 from shared import device as devices
 from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
@@ -55,11 +57,12 @@ FEW = 100  # steps up to which an opened model's training is shown anew, from sc
 
 @dataclass
 class Models:
-    """pipelines: the teacher's, the student's and its peer's; draws: steps in which the student draws; trained, taught:
-    how they came about, where this run made them."""
+    """pipelines: the teacher's, the student's and its peer's; draws: steps in which the student draws; doubt: what
+    a report must say of an opened teacher; trained, taught: how they came about, where this run made them."""
 
     pipelines: dict[parts.Who, PictogramPipeline]
     draws: int
+    doubt: str | None = None
     trained: Trained | None = None
     taught: dict[parts.Who, Taught] = field(default_factory=dict)
 
@@ -95,6 +98,7 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
             f"Pictures: {ATTRIBUTION}. Rendered on white. Drawn pictures are made by a model that was trained on them.",
             "The kernel distance has the estimator of KID and other features than published ones: compare it within "
             "this report only.",
+            *([models.doubt] if models.doubt else []),
         ],
     )
     if models.trained is not None:
@@ -134,10 +138,11 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
         run.say(f"training on {len(training_records()):,} pictures")
         folder = run.folder / "pipeline"
         trained = train_model(config, folder, run.track)
-        models = Models({"teacher": trained.pipeline}, config.student.draws, trained)
+        models = Models({"teacher": trained.pipeline}, config.student.draws, trained=trained)
     else:
         folder = folder_of(config.model.name)
-        models = Models({"teacher": opened(folder).to(devices.resolve(config.device))}, config.student.draws)
+        teacher, doubt = opened(folder).to(devices.resolve(config.device)), doubt_of_split(folder)
+        models = Models({"teacher": teacher}, config.student.draws, doubt)
     if config.student.name == "train":
         _teach(models, folder, config, run)
     elif config.student.name == "beside" and config.model.name != "train":
@@ -154,6 +159,8 @@ def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> N
     if models.trained is None:  # a student lies beside its teacher
         with quiet_and_offline():
             teacher.save_pretrained(run.folder / "pipeline", safe_serialization=True)
+        if (folder / TRAINING).is_file():
+            shutil.copy(folder / TRAINING, run.folder / "pipeline")
     models.taught["student"] = train_student(teacher, config, run.folder / "pipeline", identity, run.track)
     if config.student.peer:
         place = run.folder / "peer"

@@ -150,8 +150,10 @@ def clip(studio: Studio, eye: Clip) -> Findings:
     guided = studio.row("classifier-free guidance and CLIP", guide, steps=settings.steps)
     alone = studio.row("CLIP alone", guide, steps=2 * settings.steps, guidance=1.0)
     rows = [bare, plain, alone, guided, _chosen(studio, eye, plain.evaluations or 1)]
+    equal = len({row.evaluations for row in rows}) == 1
     caption = (
-        f"{how_judged(studio.judge)} All rows take as many evaluations of the drawing network; those of CLIP are in "
+        f"{how_judged(studio.judge)} All rows take {'' if equal else 'about '}as many evaluations of the drawing "
+        f"network; those of CLIP are in "
         f"the time alone. CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, "
         f"but the same text model as the judge."
     )

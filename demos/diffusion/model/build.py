@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.model.schedulers import scheduler_of, training_scheduler
 from shared.errors import UserError
-from shared.files import written_whole
 from shared.pretrained.minilm import DIMENSION, minilm_folder
 from shared.pretrained.quiet import quiet_and_offline
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 STUDENT = "student"  # folder of its adapter, beside the teacher's parts
-LEARNED = "learned.json"  # in that folder: in how many steps it draws, and of which guidance
 TEXT_PARTS = ("text_encoder", "tokenizer")
 HEAD = 64  # channels of an attention head
 COLOURS = 3
@@ -107,24 +104,6 @@ def _text_model() -> tuple[Any, Any]:
         words: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return words.eval().requires_grad_(False), tokenizer
-
-
-def keep_learned(folder: Path, draws: int, guidance: float) -> None:
-    """Say beside a student's adapter in how many steps it draws, and which guidance of its teacher it learned."""
-    with written_whole(folder / STUDENT / LEARNED) as temporary:
-        temporary.write_text(json.dumps({"draws": draws, "guidance": guidance}) + "\n", encoding="utf-8")
-
-
-def draws_of(folder: Path) -> int:
-    """In how many steps the student in a teacher's folder draws. Raises UserError where that is not told."""
-    file = folder / STUDENT / LEARNED
-    try:
-        draws = json.loads(file.read_text(encoding="utf-8"))["draws"]
-    except (OSError, ValueError, KeyError, TypeError):
-        draws = None
-    if not isinstance(draws, int) or draws < 1:
-        raise UserError(f"{file}: does not say in how many steps the student draws; train it anew")
-    return draws
 
 
 def with_student(teacher: PictogramPipeline, folder: Path) -> PictogramPipeline:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from demos.diffusion.config import SampleSection
-from demos.diffusion.model.build import STUDENT, draws_of, opened, with_student
+from demos.diffusion.model.build import STUDENT, opened, with_student
+from demos.diffusion.model.origin import draws_of
 from demos.diffusion.model.pipeline import CONTEXT
 from demos.diffusion.sampling.draw import drawing, evaluations
 from demos.diffusion.sampling.request import Request, doubts

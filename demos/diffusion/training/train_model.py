@@ -11,6 +11,7 @@ import torch
 
 from demos.diffusion.data import training_records
 from demos.diffusion.model.build import build
+from demos.diffusion.model.origin import keep_training
 from demos.diffusion.sampling.draw import Track, plain
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
@@ -58,5 +59,6 @@ def train_model(config: DiffusionConfig, folder: Path, track: Track = plain) -> 
         unet.to(memory_format=torch.contiguous_format).half()
         pipeline.save_pretrained(folder, safe_serialization=True)
     unet.float()
+    keep_training(folder, config.seed, history.losses)
     pipeline.set_progress_bar_config(disable=True)
     return Trained(pipeline, raw, history, file)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from demos.diffusion.data import training_records
-from demos.diffusion.model.build import STUDENT, keep_learned, with_student
+from demos.diffusion.model.build import STUDENT, with_student
+from demos.diffusion.model.origin import keep_learned
 from demos.diffusion.sampling.draw import Track, plain
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from demos.diffusion.config import DiffusionConfig, EvaluationSection, ModelSection, StudentSection
 from demos.diffusion.evaluate import evaluate
-from demos.diffusion.model.build import LEARNED, STUDENT
+from demos.diffusion.model.build import STUDENT
+from demos.diffusion.model.origin import LEARNED, TRAINING, doubt_of_split, keep_training
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.result import Result
@@ -25,10 +27,11 @@ def config(tiny_config: DiffusionConfig, tmp_path: Path, monkeypatch: pytest.Mon
     return tiny_config.model_copy(
         update={
             "model": tiny_config.model.model_copy(update={"name": "train"}),
+            "sample": tiny_config.sample.model_copy(update={"batch": 16}),
             "student": StudentSection(
                 name="train", steps=4, draws=2, teacher=2, lessons=16, rank=2, peer=True, **SCHEDULE
             ),
-            "evaluation": EvaluationSection(parts=["quality", "student", "training"], prompts=16, bootstrap=100),
+            "evaluation": EvaluationSection(parts=["student", "training"], prompts=16, bootstrap=100),
         }
     )
 
@@ -46,7 +49,6 @@ def rows_of(result: Result, title: str) -> list[str]:
 def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, tmp_path: Path) -> None:
     first = evaluate(config, run_in(tmp_path / "first"))
     assert [table.title for table in first.tables] == [
-        "Pictures of held-out names",
         "The student",
         "Average of the weights",
         "The teacher's training",
@@ -67,6 +69,7 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
         }
     )
     again = evaluate(opened, run_in(tmp_path / "second"))
+    assert not any("may have been among it" in note for note in again.notes)
     assert "the student, 2 steps" in rows_of(again, "The student")
     known = {metric.name: metric.value for metric in first.metrics}
     for metric in again.metrics:
@@ -76,3 +79,14 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     (pipeline / STUDENT / LEARNED).write_text("{}")
     with pytest.raises(UserError, match="does not say in how many steps"):
         evaluate(opened, run_in(tmp_path / "third"))
+
+
+def test_what_was_trained_on_other_names_is_not_judged(tmp_path: Path) -> None:
+    keep_training(tmp_path, 0, [0.5])
+    assert doubt_of_split(tmp_path) is None
+    told = json.loads((tmp_path / TRAINING).read_text())
+    (tmp_path / TRAINING).write_text(json.dumps({**told, "split": "another"}))
+    with pytest.raises(UserError, match="another division"):
+        doubt_of_split(tmp_path)
+    (tmp_path / TRAINING).unlink()
+    assert "may have been among it" in (doubt_of_split(tmp_path) or "")

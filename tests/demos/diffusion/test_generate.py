@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from demos.diffusion import generate as module
-from demos.diffusion.model.build import LEARNED, STUDENT, keep_learned
+from demos.diffusion.model.build import STUDENT
+from demos.diffusion.model.origin import LEARNED, keep_learned
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.sampling.pictograms import identity
 from demos.diffusion.training.distil import add_adapter
