@@ -1,0 +1,56 @@
+"""The card of the shipped weights says what they are, and they draw what they are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from demos.diffusion.config import DiffusionConfig, EvaluationSection, SampleSection
+from demos.diffusion.data import training_records
+from demos.diffusion.judging.judge import Judge
+from demos.diffusion.judging.kid import looked_at
+from demos.diffusion.model.build import SHIPPED, opened
+from demos.diffusion.model.origin import doubt_of_split
+from demos.diffusion.sampling.draw import draw
+from demos.diffusion.sampling.pictograms import identity
+from shared.openmoji.records import records
+from shared.openmoji.splits import group_split
+from shared.pretrained.minilm import MiniLM
+from shared.pretrained.words import cleaned
+from shared.progress import Progress
+from shared.run import RunFolder
+from shared.seed import generator
+
+CARD = SHIPPED / "README.md"
+LARGEST = 25_000_000  # bytes that a demo may ship
+SOME = 24  # names
+
+
+def test_the_card_names_the_weights_the_command_and_the_data() -> None:
+    text = CARD.read_text(encoding="utf-8")
+    assert identity(SHIPPED, student=False) in text
+    assert "trendlab run diffusion --profile cpu" in text
+    assert group_split().digest in text
+    assert "CC BY-SA 4.0" in text
+    assert doubt_of_split(SHIPPED) is None
+
+
+def test_what_is_shipped_is_small_and_holds_no_pickle() -> None:
+    files = [file for file in SHIPPED.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} <= {".safetensors", ".json", ".md"}
+    assert sum(file.stat().st_size for file in files) < LARGEST
+
+
+def test_it_draws_names_of_its_training_so_that_another_network_finds_them(tmp_path: Path) -> None:
+    pipeline = opened(SHIPPED)
+    judge = Judge(
+        DiffusionConfig(evaluation=EvaluationSection(prompts=16)), 64, RunFolder(tmp_path, Progress(quiet=True))
+    )
+    rows = judge.train_rows[np.linspace(0, len(judge.train_rows) - 1, SOME).astype(int)]
+    assert set(rows.tolist()) <= set(training_records().tolist())
+    names = [cleaned(records()[row].name) for row in rows.tolist()]
+    made = draw(pipeline, names, list(range(SOME)), SampleSection(steps=8, batch=SOME))
+    right = judge.reader.right(looked_at(made), MiniLM()(names), generator(0, "others"))
+    # By luck one in 24.
+    assert right.mean() > 0.5
