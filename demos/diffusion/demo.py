@@ -1,7 +1,7 @@
 """Draw pictograms from words, on a pipeline of diffusers' own classes.
 
-trendlab run diffusion                      trains for a few steps and judges what comes of it
-trendlab run diffusion --profile cpu        trains the teacher
+trendlab run diffusion                      draws a few names with the shipped weights, and judges that
+trendlab run diffusion --profile cpu        trains the teacher, its student and the student's peer, and judges all
 trendlab run diffusion model.name=local-dir:FOLDER
 trendlab run diffusion own.folder=FOLDER    fine-tunes on your captioned pictures
 trendlab bench diffusion                    speed
