@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
-from demos.diffusion.config import Sampler
+from demos.diffusion.config import Sampler, SampleSection
 from demos.diffusion.sampling.request import Painter, Request, prompt_of
 from shared import device as devices
 from shared import provenance
@@ -29,6 +29,7 @@ SLUG = "diffusion"
 LARGEST_SEED = 2**63 - 1
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 BATCHES = {"pretrained": 1}  # pictures together, by kind of model; others 16
+PRETRAINED_STEPS = 30  # where none are asked for
 ON_SHEET = 96  # pictures of a contact sheet
 
 
@@ -38,7 +39,7 @@ class Options:
 
     words: str
     count: int
-    steps: int
+    steps: int | None
     seed: int
     guidance: float | None
     student: bool | None
@@ -63,7 +64,7 @@ def generate(options: Options) -> None:
     if absent := provenance.missing(SLUG):
         raise UserError(f"generate needs {', '.join(absent)}, not installed here: {provenance.install_command(SLUG)}")
     request, progress = _request(options), Progress(options.quiet)
-    painter = _painter(options)
+    painter = _painter(options, request.steps)
     for note in painter.check(request):
         progress.say(note)
     began, parent, name = time.perf_counter(), output_root(options.out) / "generate", new_run_id(datetime.now(UTC))
@@ -94,7 +95,7 @@ def _request(options: Options) -> Request:
     return Request(
         prompt=prompt_of(options.words),
         seeds=tuple(range(options.seed, options.seed + options.count)),
-        steps=options.steps,
+        steps=options.steps or _usual_steps(options),
         guidance=options.guidance,
         sampler=cast(Sampler | None, options.sampler),
         negative=options.negative,
@@ -106,7 +107,22 @@ def _request(options: Options) -> Request:
     )
 
 
-def _painter(options: Options) -> Painter:
+def _usual_steps(options: Options) -> int:
+    """Where none are asked for: those that the student has learned, else as many as what draws needs."""
+    from demos.diffusion.model.build import STUDENT, folder_of
+    from demos.diffusion.model.origin import draws_of
+
+    kind, _, place = options.model.partition(":")
+    if kind == "pretrained":
+        return PRETRAINED_STEPS
+    if options.student is not False and (options.model == "shipped" or (kind == "local-dir" and place)):
+        folder = folder_of(options.model)
+        if (folder / STUDENT).is_dir():
+            return draws_of(folder)
+    return SampleSection().steps
+
+
+def _painter(options: Options, steps: int) -> Painter:
     device = devices.resolve(options.device)
     kind, _, place = options.model.partition(":")
     if options.dtype not in DTYPES:
@@ -131,7 +147,7 @@ def _painter(options: Options) -> Painter:
     from demos.diffusion.model.build import folder_of
     from demos.diffusion.sampling.pictograms import Pictograms
 
-    return Pictograms(folder_of(options.model), device, options.student, options.steps)
+    return Pictograms(folder_of(options.model), device, options.student, steps)
 
 
 def _facts(request: Request, painter: Painter, seed: int) -> dict[str, str]:

@@ -9,13 +9,19 @@ import typer
 
 Words = Annotated[str, typer.Argument(metavar="WORDS", help='What to draw, such as "a red apple".')]
 Count = Annotated[int, typer.Option("--n", "-n", min=1, max=10_000, help="How many pictures.")]
-Steps = Annotated[int, typer.Option("--steps", min=1, max=1000, help="Steps; up to 8 the student draws.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", min=1, max=1000, help="Of the sampler. [default: the student's own, else 20, pretrained 30]"
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the first picture; the others count on from it.")]
 Guidance = Annotated[
     float | None, typer.Option("--guidance", min=1, max=50, help="Weight of the words. [default: the model's own]")
 ]
 Student = Annotated[
-    bool | None, typer.Option("--student/--teacher", help="Who draws. [default: the student, up to 8 steps]")
+    bool | None,
+    typer.Option("--student/--teacher", help="Who draws. [default: the student, where there is one and steps are few]"),
 ]
 SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, euler or heun.")]
 Negative = Annotated[str, typer.Option("--negative", help="Words to keep away from; pretrained models.")]
@@ -38,7 +44,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The path of the shee
 def generate(
     words: Words,
     n: Count = 4,
-    steps: Steps = 4,
+    steps: Steps = None,
     seed: Seed = 0,
     guidance: Guidance = None,
     student: Student = None,

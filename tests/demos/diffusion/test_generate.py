@@ -92,6 +92,8 @@ def test_a_student_draws_in_the_steps_that_it_has_learned(
         generate("dog", n=1, model=f"local-dir:{folder}", out=tmp_path / "runs", **given)  # type: ignore[arg-type]
         return capsys.readouterr().err
 
+    assert "by the student: 2 steps, 2 evaluations" in said()
+    assert "by the teacher: 20 steps" in said(student=False)
     assert "by the student: 2 steps, 2 evaluations" in (told := said(steps=2))
     assert "has learned" not in told
     assert "has learned to draw in 2 steps, and is worse in 4" in (told := said(steps=4))
