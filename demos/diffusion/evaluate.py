@@ -50,8 +50,8 @@ PARTS = {
     ),
     "training": Part(title="Training", intro="How the weights came about."),
 }
-WEIGHTED = "Weighted mean square error of the velocity"
-LOSSES = {"student": "Mean square error of the velocity", "peer": "Pseudo-Huber difference of the pictures"}
+WEIGHTED = "Weighted mean square error of the picture"
+LOSSES = {"student": "Weighted mean square error of the picture", "peer": "Pseudo-Huber difference of the pictures"}
 FEW = 100  # steps up to which an opened model's training is shown anew, from scratch
 
 

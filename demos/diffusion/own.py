@@ -158,7 +158,7 @@ def _objective(
 
 @torch.no_grad()
 def _losses(teacher: PictogramPipeline, pictures: list[Captioned], config: DiffusionConfig) -> NDArray[np.float64]:
-    """(n,) weighted error of the velocity for each of at most MEASURED pictures, mean over ROUNDS times; the noise is
+    """(n,) weighted error of the picture for each of at most MEASURED pictures, mean over ROUNDS times; the noise is
     the same before and after."""
     from accelerate import Accelerator
 
@@ -224,7 +224,7 @@ def _told(
                 columns=columns,
                 rows=cells,
                 caption=f"{count:,} captioned pictures; {len(problems):,} files were passed over. Weighted mean square "
-                "error of the velocity, with the same noise before and after. Where it falls on what was trained on "
+                "error of the picture, with the same noise before and after. Where it falls on what was trained on "
                 "and rises on what was held out, fewer steps or more pictures are needed.",
             )
         ],

@@ -82,7 +82,8 @@ def opened(folder: Path) -> PictogramPipeline:
             )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({_first_line(error)})") from None
-    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
+    says = found.scheduler.config.get("prediction_type")
+    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2 or says != "sample":
         raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")
     found.set_progress_bar_config(disable=True)
     found.unet.float()  # weights may be kept in half precision

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 CONTEXT = 32  # tokens of a prompt that are read; [CLS] and [SEP] among them
+SPREAD = 0.05  # noise, beside a picture in -1 to 1, at which the state and the network say as much of the picture
 
 
 class Words(NamedTuple):
@@ -30,10 +31,21 @@ class Words(NamedTuple):
     pooled: Tensor
 
 
+def picture_of(found: Tensor, state: Tensor, kept: Tensor) -> Tensor:
+    """The picture that the network's answer to a state means. kept: share of the state's variance that is picture.
+
+    Preconditioned as in Karras et al., Elucidating the Design Space, 2022. At little noise the network corrects the
+    state; at much noise it says the picture itself, not the noise, of which a network that is narrow beside its squares
+    loses a part on the way (Li and He, Back to Basics: Let Denoising Generative Models Denoise, 2025).
+    """
+    both = 1 - kept + SPREAD**2 * kept
+    return SPREAD**2 * kept.sqrt() / both * state + ((1 - kept) / both).sqrt() * found
+
+
 class PictogramPipeline(DiffusionPipeline):
-    """Draws square pictures from words. unet: a UNet2DConditionModel that predicts the velocity of squares of `patch`
-    pixels and takes the mean of the words as its class; scheduler: any of diffusers' with `prediction_type` v;
-    text_encoder, tokenizer: of BERT's family."""
+    """Draws square pictures from words. unet: a UNet2DConditionModel that takes squares of `patch` pixels as channels
+    and the mean of the words as its class, and answers what `picture_of` reads; scheduler: any of diffusers' with
+    `prediction_type` "sample"; text_encoder, tokenizer: of BERT's family."""
 
     def __init__(self, unet: Any, scheduler: Any, text_encoder: Any, tokenizer: Any, patch: int = 4) -> None:
         super().__init__()
@@ -84,8 +96,8 @@ class PictogramPipeline(DiffusionPipeline):
         fresh = {"generator": generators} if takes else {}
         for number, time in enumerate(self.progress_bar(self.scheduler.timesteps)):
             seen = self.scheduler.scale_model_input(state, time)
-            velocity = self._velocity(seen, time, words, guidance_scale if guided else 1.0, correct)
-            state = self.scheduler.step(velocity, time, state, **fresh).prev_sample
+            picture = self._picture(seen, time, words, guidance_scale if guided else 1.0, correct)
+            state = self.scheduler.step(picture, time, state, **fresh).prev_sample
             if callback_on_step_end:
                 callback_on_step_end(self, number, int(time), {"latents": state})
         pictures = (functional.pixel_shuffle(state, self.config.patch).clamp(-1, 1) + 1) / 2
@@ -98,7 +110,7 @@ class PictogramPipeline(DiffusionPipeline):
         drawn = [torch.randn(shape, generator=generators[row] if generators else None) for row in range(count)]
         return torch.cat(drawn).to(self.device)
 
-    def _velocity(
+    def _picture(
         self,
         seen: Tensor,
         time: Tensor,
@@ -106,7 +118,7 @@ class PictogramPipeline(DiffusionPipeline):
         guidance: float,
         correct: Callable[[Tensor, float], Tensor] | None,
     ) -> Tensor:
-        """The guided velocity, such that the picture it leads to stays between black and white."""
+        """The guided picture, between black and white."""
         twice = torch.cat([seen, seen]) if guidance != 1 else seen
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             found = self.unet(
@@ -116,16 +128,16 @@ class PictogramPipeline(DiffusionPipeline):
                 encoder_attention_mask=words.mask,
                 class_labels=words.pooled.to(twice.dtype),
             ).sample.float()
-        if guidance != 1:
-            told, untold = found.chunk(2)
-            found = untold + guidance * (told - untold)
         kept = self._signal(time)
-        signal, noise = kept.sqrt(), (1 - kept).sqrt()
-        picture = (signal * seen - noise * found).clamp(-1, 1)
+        # Before they are compared: what is beyond black and white, which the training leaves open, means nothing.
+        picture = picture_of(found, twice, kept).clamp(-1, 1)
+        if guidance != 1:
+            told, untold = picture.chunk(2)
+            picture = (untold + guidance * (told - untold)).clamp(-1, 1)
         if correct:
             pictures = correct(functional.pixel_shuffle(picture, self.config.patch), float(kept))
             picture = functional.pixel_unshuffle(pictures, self.config.patch)
-        return (signal * seen - picture) / noise
+        return picture
 
     def _signal(self, time: Tensor) -> Tensor:
         """Share of the variance that is picture at a time, which may lie between two of the training."""

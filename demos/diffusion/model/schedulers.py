@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def training_scheduler() -> Any:
-    """Cosine noise (Nichol and Dhariwal, 2021) up to next to no picture, and the velocity as what is predicted."""
+    """Cosine noise (Nichol and Dhariwal, 2021) up to next to no picture, and the picture as what is predicted."""
     from diffusers import DDPMScheduler
 
-    return DDPMScheduler(TIMES, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    return DDPMScheduler(TIMES, beta_schedule="squaredcos_cap_v2", prediction_type="sample")
 
 
 def scheduler_of(sampler: Sampler, other: Any) -> Any:

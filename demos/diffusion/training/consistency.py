@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from demos.diffusion.config import TIMES
 from demos.diffusion.model.schedulers import training_scheduler
+from demos.diffusion.training.objective import predicted
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -87,20 +88,13 @@ class ConsistencyObjective:
             *(part.expand(len(state), *part.shape[1:]) for part in self._captions.words(np.array([0])))
         )
         unet = self._teacher.unet
-        told, untold = (self._picture(unet, state, times, of, accelerator) for of in (words, nothing))
+        told, untold = (self._picture(unet, state, times, of, accelerator).clamp(-1, 1) for of in (words, nothing))
         return (untold + self._settings.guidance * (told - untold)).clamp(-1, 1)
 
     def _picture(
         self, network: Any, state: torch.Tensor, times: torch.Tensor, words: Words, accelerator: Accelerator
     ) -> torch.Tensor:
-        device = accelerator.device
-        states, mask, pooled = (part.to(device) for part in words)
-        with accelerator.autocast():
-            velocity = network(
-                state, times.to(device), encoder_hidden_states=states, encoder_attention_mask=mask, class_labels=pooled
-            ).sample.float()
-        signal, rest = (part.to(device) for part in self._shares(times))
-        return signal * state - rest * velocity
+        return predicted(network, state, times, self._signal[times], words, accelerator)
 
     def _shares(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         kept = self._signal[times].view(-1, 1, 1, 1)

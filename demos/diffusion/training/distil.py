@@ -1,6 +1,6 @@
 """Make a student of the teacher: an adapter with which a few unguided steps end where many guided ones did.
 
-The time is cut into as many parts as the student has steps. For each part the student learns the velocity that leads,
+The time is cut into as many parts as the student has steps. For each part the student learns the picture that leads,
 in one step of DDIM, from where its teacher entered the part to where the teacher left it: consistency distillation by
 parts (Heek et al., Multistep Consistency Models, 2024; guidance goes into the student as in Meng et al., On
 Distillation of Guided Diffusion Models, 2023), with the end of the teacher's own way as the target instead of an
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from demos.diffusion.training.objective import velocity_error
+from demos.diffusion.training.objective import missed, predicted
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def add_adapter(unet: Any, rank: int) -> None:
 
 
 class StudentObjective:
-    """The loss of a step, by its number: the square error of the velocity, which is in proportion to how far from the
-    teacher's a step of the student ends."""
+    """The loss of a step, by its number: the square error of the picture, which is in proportion to how far from the
+    teacher's a step of the student ends, with weights max(SNR, 1) (Salimans and Ho, Progressive Distillation, 2022)."""
 
     def __init__(self, lessons: Lessons, captions: Captions, settings: StudentSection, seed: int) -> None:
         self._lessons, self._captions, self._settings, self._seed = lessons, captions, settings, seed
@@ -71,21 +71,23 @@ class StudentObjective:
         rows = random.integers(len(self._lessons.texts), size=self._settings.batch)
         parts = random.integers(len(self._lessons.times), size=len(rows))
         state, wanted = self.lesson(rows, parts)
-        times = torch.from_numpy(self._lessons.times[parts])
+        times, kept = (torch.from_numpy(of[parts]) for of in (self._lessons.times, self._lessons.signal))
         words = self._captions.words(self._lessons.texts[rows])
-        return velocity_error(network, state, times, words, wanted, accelerator).mean()
+        found = predicted(network, state, times, kept, words, accelerator)
+        weight = (kept / (1 - kept)).clamp(min=1).to(found).view(-1, 1, 1, 1)
+        return (weight * missed(found, wanted.to(found.device)).square()).mean()
 
     def lesson(self, rows: NDArray[np.int64], parts: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(n, c, s, s) the states at the beginning of parts of the time, and the velocities that lead to their ends."""
+        """(n, c, s, s) the states at the beginning of parts of the time, and the pictures that lead to their ends."""
         begins, ends = (
             torch.from_numpy(self._lessons.states[rows, place].astype(np.float32)) for place in (parts, parts + 1)
         )
         signal, noise = (self._share(share, parts) for share in (self._lessons.signal, 1 - self._lessons.signal))
         left, rest = (self._share(share, parts + 1) for share in (self._lessons.signal, 1 - self._lessons.signal))
-        # DDIM: end = left * picture + rest / noise * (begin - signal * picture), and velocity from picture and begin.
+        # DDIM: end = left * picture + rest / noise * (begin - signal * picture).
         # Within black and white, as when it is drawn: more could not be reached.
-        picture = ((ends - rest / noise * begins) / (left - rest / noise * signal)).clamp(-1, 1)
-        return begins, ((signal * begins - picture) / noise).float()
+        picture = (ends - rest / noise * begins) / (left - rest / noise * signal)
+        return begins, picture.clamp(-1, 1).float()
 
     @staticmethod
     def _share(variance: NDArray[np.float64], parts: NDArray[np.int64]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The loss of the teacher: the velocity, with min-SNR weights, on pictures drawn by the size of their families."""
+"""The loss of the teacher: the picture, with min-SNR weights, on pictures drawn by the size of their families."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from demos.diffusion.model.pipeline import picture_of
 from demos.diffusion.model.schedulers import training_scheduler
 from shared.seed import generator
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from demos.diffusion.config import TrainSection
     from demos.diffusion.training.captions import Captions
+
+HALF_LEVEL = 1 / 255  # of 255, in pictures in -1 to 1
 
 
 class Objective:
@@ -39,8 +42,8 @@ class Objective:
         self._pictures = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).contiguous()
         kept = self._scheduler.alphas_cumprod
         ratio = kept / (1 - kept)
-        # Of the velocity: Hang et al., Efficient Diffusion Training via Min-SNR Weighting Strategy, 2023.
-        self.weight = ratio.clamp(max=settings.min_snr) / (ratio + 1)
+        # Hang et al., Efficient Diffusion Training via Min-SNR Weighting Strategy, 2023.
+        self.weight = ratio.clamp(max=settings.min_snr)
 
     def __call__(self, network: Any, step: int, accelerator: Accelerator) -> torch.Tensor:
         random = generator(self._seed, "step", step, accelerator.process_index)
@@ -68,31 +71,41 @@ class Objective:
         squares, times = functional.pixel_unshuffle(shown, self._patch), torch.from_numpy(at)
         noise = torch.randn(squares.shape, generator=torch.Generator().manual_seed(seed))
         noisy = self._scheduler.add_noise(squares, noise, times)
-        wanted = self._scheduler.get_velocity(squares, noise, times)
-        each = velocity_error(network, noisy, times, self._captions.words(texts), wanted, accelerator)
+        kept = self._scheduler.alphas_cumprod[times]
+        found = predicted(network, noisy, times, kept, self._captions.words(texts), accelerator)
+        each = missed(found, squares.to(found.device)).square().mean((1, 2, 3))
         return each * self.weight[times].to(each.device)
 
 
-def velocity_error(
+def predicted(
     network: Any,
     state: torch.Tensor,
     times: torch.Tensor,
+    kept: torch.Tensor,
     words: Sequence[torch.Tensor],
-    wanted: torch.Tensor,
     accelerator: Accelerator,
 ) -> torch.Tensor:
-    """(n,) mean square error of the velocity that the network finds, on the accelerator's device."""
+    """(n, c, s, s) the pictures that the network finds in states, on the accelerator's device.
+
+    kept: (n,) the share of a state's variance that is picture.
+    """
     device = accelerator.device
     states, mask, pooled = (part.to(device) for part in words)
+    state = state.to(device, memory_format=torch.channels_last)
     with accelerator.autocast():
         found = network(
-            state.to(device, memory_format=torch.channels_last),
-            times.to(device),
-            encoder_hidden_states=states,
-            encoder_attention_mask=mask,
-            class_labels=pooled,
+            state, times.to(device), encoder_hidden_states=states, encoder_attention_mask=mask, class_labels=pooled
         ).sample
-    return functional.mse_loss(found.float(), wanted.to(device), reduction="none").mean((1, 2, 3))
+    return picture_of(found.float(), state, kept.to(state).view(-1, 1, 1, 1))
+
+
+def missed(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """What found pictures are off, of any shape; none where what is beyond white is white, and beyond black is black.
+
+    So flat white, which is half of all that is drawn, takes no part of the network to hold it at one value.
+    """
+    beyond = ((wanted >= 1 - HALF_LEVEL) & (found > wanted)) | ((wanted <= HALF_LEVEL - 1) & (found < wanted))
+    return (found - wanted).masked_fill(beyond, 0.0)
 
 
 def odds_of(family: NDArray[np.int64], balance: float) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from diffusers.utils import dynamic_modules_utils
 from demos.diffusion.config import SampleSection
 from demos.diffusion.model import pipeline as module
 from demos.diffusion.model.build import opened
-from demos.diffusion.model.pipeline import CONTEXT, PictogramPipeline
+from demos.diffusion.model.pipeline import CONTEXT, SPREAD, PictogramPipeline, picture_of
 from demos.diffusion.model.schedulers import scheduler_of
 from demos.diffusion.sampling.draw import draw, evaluations
 from shared.errors import UserError
@@ -101,13 +101,27 @@ def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tin
 
         def forward(self, seen: torch.Tensor, time: torch.Tensor, **_: torch.Tensor) -> object:
             kept = tiny_pipeline._signal(time)
-            velocity = (kept.sqrt() * seen - picture) / (1 - kept).sqrt()
-            return type("Answer", (), {"sample": velocity})
+            # Linear in the answer: from two answers, the one that means the picture.
+            none, one = (picture_of(torch.full_like(seen, value), seen, kept) for value in (0.0, 1.0))
+            return type("Answer", (), {"sample": (picture - none) / (one - none)})
 
     tiny_pipeline.unet = Sure()
     made = draw(tiny_pipeline, ["dog", "ship"], [0, 1], SampleSection(sampler=sampler, steps=5))
     expected = (torch.nn.functional.pixel_shuffle(picture, 4)[0].permute(1, 2, 0).numpy() + 1) * 127.5
     assert np.abs(made - expected).max() < 2
+
+
+def test_at_little_noise_the_state_and_at_much_the_answer_is_the_picture() -> None:
+    state, answer = torch.full((1,), 0.5), torch.full((1,), -0.25)
+
+    def read(kept: float) -> float:
+        return float(picture_of(answer, state, torch.tensor(kept)))
+
+    assert read(1.0) == 0.5
+    assert read(0.0) == -0.25
+    # Noise of SPREAD beside a picture of 1: each half of the variance.
+    kept = 1 / (1 + SPREAD**2)
+    assert read(kept) == pytest.approx(0.5 * 0.5 / kept**0.5 - 0.25 / 2**0.5, rel=1e-4)
 
 
 def test_evaluations_are_counted(tiny_pipeline: PictogramPipeline) -> None:

@@ -16,7 +16,7 @@ from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import Checkpoint, checkpoint_file
 from demos.diffusion.training.fit import fit, rate
-from demos.diffusion.training.objective import Objective, odds_of
+from demos.diffusion.training.objective import Objective, missed, odds_of
 from shared.openmoji.families import families
 from shared.openmoji.records import Emoji
 from shared.pretrained.words import cleaned
@@ -147,14 +147,23 @@ def test_a_family_has_the_root_of_its_size_of_the_draws() -> None:
     assert odds_of(family, 0.0)[family == 9] == pytest.approx(np.full(9, 1 / 27))
 
 
-def test_the_weight_of_the_velocity_is_that_of_min_snr(
+def test_beyond_white_is_white_and_beyond_black_black() -> None:
+    wanted = torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0, 0.5, 0.5])
+    found = torch.tensor([1.5, 1.0, 0.75, -1.25, -0.5, 1.5, 0.25], requires_grad=True)
+    off = missed(found, wanted)
+    assert off.tolist() == [0, 0, -0.25, 0, 0.5, 1, -0.25]
+    off.square().sum().backward()  # type: ignore[no-untyped-call]
+    assert found.grad is not None
+    assert (found.grad != 0).tolist() == [False, False, True, False, True, True, True]
+
+
+def test_the_weight_is_that_of_min_snr(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray, tiny_config: DiffusionConfig
 ) -> None:
     objective = objective_of(tiny_pipeline, some_emojis, some_pictures, tiny_config)
     kept = tiny_pipeline.scheduler.alphas_cumprod.double()
     ratio = kept / (1 - kept)
-    # min(SNR, gamma) for the picture; an error of the velocity is one of the picture times SNR + 1.
-    torch.testing.assert_close(objective.weight.double(), torch.minimum(ratio, torch.tensor(5.0)) / (ratio + 1))
+    torch.testing.assert_close(objective.weight.double(), torch.minimum(ratio, torch.tensor(5.0)))
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
