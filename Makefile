@@ -46,7 +46,7 @@ check: $(STAMPS)/install-all+dev+notebooks ## Lint, check format and types, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python notebooks/build.py --check
-	$(BIN)/python -m pytest -q tests/test_house.py -k "not same_seed"
+	$(BIN)/python -m pytest -q tests/test_house.py -m "not slow"
 
 notebooks: $(STAMPS)/install-all+dev+notebooks ## Make the notebooks from their sources in notebooks/src.
 	$(BIN)/python notebooks/build.py

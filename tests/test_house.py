@@ -124,6 +124,7 @@ def test_data_are_listed_with_licence_and_checksum(slug: str) -> None:
 
 
 @slugs
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics(slug: str, tmp_path: Path) -> None:
     demo = registry.get(slug)
     if provenance.missing(demo.extra):

@@ -76,9 +76,19 @@ class Judge:
 
     def real_floor(self) -> Row:
         """As many real pictures of other things: what a perfect draughtsman of the same style would have."""
-        chosen = generator(self._config.seed, "floor").permutation(len(self.train_rows))[: len(self.rows)]
-        features = self.train_features[chosen]
+        features = self.train_features[self._others()]
         return Row("real pictures of other things", self._distance(features), self._right(self.wanted))
+
+    def real_with_noise(self, levels: float) -> Row:
+        """The same with normal noise: a yardstick for what the kernel distance sees. levels: of 255."""
+        others, own = (
+            looked_at(noisy(np.asarray(pictures(self.size)[rows]), levels, generator(self._config.seed, "noise")))
+            for rows in (self.train_rows[self._others()], self.rows)
+        )
+        return Row(f"the same with noise of {levels:g} of 255 levels", self._distance(others), self._right(own))
+
+    def _others(self) -> NDArray[np.int64]:
+        return generator(self._config.seed, "floor").permutation(len(self.train_rows))[: len(self.rows)]
 
     def drawn(self, pipeline: PictogramPipeline, settings: SampleSection, name: str, guide: Guide | None = None) -> Row:
         """One picture for each prompt, judged."""
@@ -97,6 +107,11 @@ class Judge:
 
     def _right(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
         return self.reader.right(features, self._asked, generator(self._config.seed, "others"))
+
+
+def noisy(pixels: NDArray[np.uint8], levels: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures of any shape with normal noise of so many of 255 levels."""
+    return (pixels + random.normal(0, levels, pixels.shape)).round().clip(0, 255).astype(np.uint8)
 
 
 def real_features(size: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -16,17 +16,21 @@ from shared.config import Section
 from shared.files import written_whole
 
 HOW = {"checkpoint", "compile"}  # settings that change nothing of what is trained
+CODE = [Path(__file__).parent, Path(__file__).parents[1] / "model"]  # that decides on what a state means
 OLD = 30 * 24 * 3600  # seconds after which nobody is thought to come back for a state
 
 
 def checkpoint_file(*settings: Section | str | int) -> Path:
-    """Where the state of a training lies, or what it made first: all its `settings`, and torch, are in its name."""
+    """Where the state of a training lies, or what it made first: all its `settings`, torch and the code are in its
+    name."""
     told = "".join(part.model_dump_json(exclude=HOW) if isinstance(part, Section) else f" {part} " for part in settings)
-    told += torch.__version__
+    name = hashlib.sha256((told + torch.__version__).encode())
+    for file in sorted(file for folder in CODE for file in folder.glob("*.py")):
+        name.update(file.read_bytes())
     folder = work_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)
     _forget_old(folder)
-    return folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.pt"
+    return folder / f"{name.hexdigest()[:16]}.pt"
 
 
 def _forget_old(folder: Path) -> None:

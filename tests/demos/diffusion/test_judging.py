@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from demos.diffusion.judging.judge import noisy
 from demos.diffusion.judging.kid import kernel_distance
 from demos.diffusion.judging.words import AMONG, WordJudge, chance
 from shared.seed import generator
@@ -34,6 +35,15 @@ def test_the_distance_of_equals_is_near_zero_without_bias() -> None:
     )
     assert far.low <= far.value <= far.high
     assert far.value > 5 * np.std(found)
+
+
+def test_noise_is_of_so_many_levels_and_stays_in_the_picture() -> None:
+    grey, white = (np.full((4, 32, 32, 3), value, np.uint8) for value in (128, 255))
+    found = noisy(grey, 3.0, generator(0, "noise")).astype(float)
+    assert found.std() == pytest.approx(3.0, rel=0.05)
+    assert found.mean() == pytest.approx(128, abs=0.1)
+    assert noisy(white, 3.0, generator(0, "noise")).min() < 250  # cut, and not begun at 0 again
+    assert noisy(white, 3.0, generator(0, "noise")).min() > 235
 
 
 def test_the_judge_of_words_knows_what_it_learned_and_guesses_else() -> None:

@@ -173,6 +173,16 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert 0 < rate(settings.steps - 1, settings) < 1e-4
 
 
+def test_other_code_goes_on_from_no_state_of_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.diffusion.training.checkpoint.work_folder", lambda: tmp_path)
+    (tmp_path / "objective.py").write_text("loss = velocity")
+    monkeypatch.setattr("demos.diffusion.training.checkpoint.CODE", [tmp_path])
+    before = checkpoint_file("teacher")
+    assert checkpoint_file("teacher") == before
+    (tmp_path / "objective.py").write_text("loss = picture")
+    assert checkpoint_file("teacher") != before
+
+
 def test_states_that_nobody_came_back_for_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demos.diffusion.training.checkpoint.work_folder", lambda: tmp_path)
     folder = checkpoint_file("teacher").parent
