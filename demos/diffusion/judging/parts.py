@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Who = Literal["teacher", "student", "peer"]
 PEER = (
     " Latent consistency distillation is diffusers' LoRA script in pixels, with the same adapter, optimizer, average "
-    "of weights and number of evaluations as the student's training; the teacher's guidance is the student's one instead "
-    "of drawn from a range, and what it says is kept between black and white."
+    "of weights and number of evaluations as the student's training; the teacher's guidance is the student's one "
+    "instead of drawn from a range, and what it says is kept between black and white."
 )
 NOISE = 3.0  # of 255 levels, which eyes hardly see
 FIRST, SECOND = "DDIM, 50 steps", "DPM-Solver++, 10 steps"
