@@ -27,10 +27,10 @@ Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The demo.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Overrides.")]
 Profile = Annotated[str, typer.Option("--profile", "-p", help="smoke, cpu or gpu: how large, for which machine.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Your own YAML, read after the profile's.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Where runs go. [default: TRENDLAB_RUNS or ./runs]")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where runs go.", show_default="TRENDLAB_RUNS or ./runs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, one plain line for each finished loop.")]
 Engine = Annotated[str, typer.Option("--engine", help="Fan-out over processes, serial or ray.")]
-Workers = Annotated[int | None, typer.Option("--workers", help="Number of workers. [default: all cores]")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Number of workers.", show_default="all cores")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would happen, do nothing.")]
 
 

@@ -31,6 +31,9 @@ class Run(Protocol):
     def track(self, label: str, items: Iterable[T]) -> Iterable[T]:
         """Iterate with a progress bar."""
 
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Call `action` when the run is kept, whole and under its name; never if it is not."""
+
     def figure(self, drawing: Drawing, name: str, *, title: str, caption: str, alt: str) -> Figure:
         """Save a matplotlib figure as `name`.svg and `name`.png in the run folder and close it."""
 

@@ -74,6 +74,8 @@ def execute(
         envelope = _envelope(demo, config, profile, verb, run_id, started, clock, result, command)
         write_atomically(folder / "result.json", envelope.model_dump_json(indent=1) + "\n")
         write_report(folder)
+    for action in run.actions:
+        action()
     return parent / run_id, envelope
 
 

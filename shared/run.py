@@ -49,6 +49,11 @@ class RunFolder:
         self.progress = progress
         self.engine = engine
         self.workers = workers
+        self.actions: list[Callable[[], None]] = []
+
+    def afterwards(self, action: Callable[[], None]) -> None:
+        """Call `action` when the run is kept, whole and under its name; never if it is not."""
+        self.actions.append(action)
 
     def say(self, message: str) -> None:
         """Tell the user one line of what is going on."""

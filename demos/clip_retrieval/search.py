@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpus.corpora import SKIPPED, embed_corpus, embedded_index, find_pictures, folder_of
+from demos.clip_retrieval.corpus.corpora import embed_corpus, embedded_index, find_pictures, folder_of
 from demos.clip_retrieval.index.vector_index import Hit, VectorIndex
 from demos.clip_retrieval.model.encoder import Encoder, EncoderSpec
 from shared.corpus.pictures import Unreadable, check_header, open_picture
+from shared.corpus.skipped import SKIPPED
 from shared.errors import UserError
 from shared.fanout import Engine
 from shared.openmoji.records import ATTRIBUTION

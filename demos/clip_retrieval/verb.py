@@ -12,7 +12,7 @@ Image = Annotated[Path | None, typer.Option("--image", help="Look for pictures l
 Count = Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="How many answers.")]
 Corpus = Annotated[
     str | None,
-    typer.Option("--corpus", help="Your pictures: a folder, webdataset tars. [default: the embedded OpenMoji]"),
+    typer.Option("--corpus", help="Your pictures: a folder, webdataset tars.", show_default="the embedded OpenMoji"),
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look again for pictures that are new, changed or gone.")]
 Links = Annotated[bool, typer.Option("--follow-links", help="Read what links in the folder lead to; looks again.")]
@@ -20,8 +20,10 @@ Where = Annotated[str | None, typer.Option("--where", help="""Only those, in SQL
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:ARCHITECTURE/TAG.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Engine = Annotated[str, typer.Option("--engine", help="Embed your pictures with processes, serial or ray.")]
-Workers = Annotated[int | None, typer.Option("--workers", help="Number of workers. [default: all cores]")]
-Sheet = Annotated[Path | None, typer.Option("--sheet", help="The PNG with the answers. [default: runs/search/...]")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Number of workers.", show_default="all cores")]
+Sheet = Annotated[
+    Path | None, typer.Option("--sheet", help="The PNG with the answers.", show_default="runs/search/...")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The answers only.")]
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-Sampler = Literal["ddim", "dpm++", "euler", "heun", "lcm"]
+Sampler = Literal["ddim", "dpm++", "euler", "heun"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
@@ -26,7 +26,9 @@ class ModelSection(Section):
         description="shipped = the repository's own; train = train now; local-dir:FOLDER = a pipeline's folder, as "
         "training leaves one in its run",
     )
-    size: int = Field(64, ge=32, le=256, description="side of the pictures [pixels], 32 to 256")
+    size: int = Field(
+        64, ge=32, le=256, description="side of the pictures [pixels], 32 to 256; like what follows, of a new model"
+    )
     patch: int = Field(
         4,
         ge=1,
@@ -77,6 +79,12 @@ class Schedule(Section):
 class TrainSection(Schedule):
     """The training of the teacher."""
 
+    steps: int = Field(
+        4_000,
+        ge=1,
+        le=10_000_000,
+        description="updates, 1 to 1e7; up to 100, so many from scratch are shown of a model that is opened as well",
+    )
     balance: float = Field(
         0.5,
         ge=0,
@@ -112,6 +120,7 @@ class StudentSection(Schedule):
         description="whether a peer is trained beside it by latent consistency distillation, with as many evaluations "
         "of the network",
     )
+    peer_rate: float = Field(1e-3, gt=0, le=1, description="peak of the peer's learning rate, above 0 to 1")
 
     @model_validator(mode="after")
     def _parts_of_the_time(self) -> StudentSection:
@@ -145,7 +154,7 @@ class OwnSection(Schedule):
 class SampleSection(Section):
     """How pictures are drawn."""
 
-    sampler: Sampler = Field("dpm++", description="the scheduler, from diffusers; lcm is for consistency models alone")
+    sampler: Sampler = Field("dpm++", description="the scheduler, from diffusers")
     steps: int = Field(20, ge=1, le=1000, description="steps of the sampler, 1 to 1000")
     guidance: float = Field(
         4.0, ge=1, le=50, description="weight of classifier-free guidance; 1 = none and half the evaluations, 1 to 50"
@@ -181,7 +190,7 @@ class EvaluationSection(Section):
     )
     prompts: int = Field(400, ge=16, le=400, description="held-out names that are drawn, 16 to 400")
     steps: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], AfterValidator(different)] = Field(
-        [4, 6, 10, 20], min_length=1, max_length=20, description="of the samplers that are compared, each 1 to 1000"
+        [4, 5, 10, 20], min_length=1, max_length=20, description="of the samplers that are compared, each 1 to 1000"
     )
     bootstrap: int = Field(1000, ge=100, le=1_000_000, description="resamples behind each interval, 100 to 1e6")
     repeats: int = Field(7, ge=3, le=1000, description="of each timing of the bench, 3 to 1000")
@@ -197,3 +206,11 @@ class DiffusionConfig(DemoConfig):
     sample: SampleSection = Field(default_factory=SampleSection, description="how pictures are drawn")
     guide: GuideSection = Field(default_factory=GuideSection, description="how CLIP guides")
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection, description="what is measured")
+
+    @model_validator(mode="after")
+    def _student_of_this_teacher(self) -> DiffusionConfig:
+        if self.model.name == "train" and self.student.name == "beside":
+            raise ValueError("student.name: beside a teacher that is trained now there is none; train or none")
+        if self.student.peer and self.student.name != "train":
+            raise ValueError(f"student.peer: is trained beside a student, and student.name is {self.student.name}")
+        return self

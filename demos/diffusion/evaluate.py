@@ -14,13 +14,13 @@ from demos.diffusion.judging.figures import prompts_figure
 from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.parts import Findings, Studio
 from demos.diffusion.judging.tables import ways
-from demos.diffusion.model.build import folder_of, opened, with_student
+from demos.diffusion.model.build import STUDENT, folder_of, opened, with_student
 from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of
 from shared import device as devices
 from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
 from shared.pretrained.quiet import quiet_and_offline
-from shared.result import Column, Figure, Metric, Part, Result, Table
+from shared.result import Column, DataUse, Figure, Metric, Part, Result, Table
 
 if TYPE_CHECKING:
     from demos.diffusion.config import DiffusionConfig
@@ -58,11 +58,13 @@ FEW = 100  # steps up to which an opened model's training is shown anew, from sc
 @dataclass
 class Models:
     """pipelines: the teacher's, the student's and its peer's; draws: steps in which the student draws; doubt: what
-    a report must say of an opened teacher; trained, taught: how they came about, where this run made them."""
+    a report must say of an opened teacher; weights: files of the teacher and its student; trained, taught: how they
+    came about, where this run made them."""
 
     pipelines: dict[parts.Who, PictogramPipeline]
     draws: int
     doubt: str | None = None
+    weights: list[DataUse] = field(default_factory=list)
     trained: Trained | None = None
     taught: dict[parts.Who, Taught] = field(default_factory=dict)
 
@@ -82,7 +84,13 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
     judge = Judge(config, teacher.unet.config.sample_size * teacher.config.patch, run)
     studio = Studio(models.pipelines, judge, config, run)
     found = {PARTS[name].title: _part(name, studio, models, config) for name in config.evaluation.parts}
-    result = Result(
+    if empty := [title for title, part in found.items() if not part.tables]:
+        run.say(f"nothing to tell here, left out: {', '.join(empty)}")
+    if models.trained is not None:
+        run.afterwards(models.trained.forget)
+    for taught in models.taught.values():
+        run.afterwards(taught.forget)
+    return Result(
         headlines=[headline for part in found.values() for headline in part.headlines],
         # A way to draw may stand in several tables.
         metrics=list({metric.name: metric for part in found.values() for metric in part.metrics}.values()),
@@ -91,9 +99,9 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
             *_fixed_prompts(models, config, run),
             *[figure.model_copy(update={"part": name}) for name, part in found.items() for figure in part.figures],
         ],
-        parts=[PARTS[name] for name in config.evaluation.parts],
+        parts=[PARTS[name] for name in config.evaluation.parts if PARTS[name].title not in empty],
         data=used("openmoji.whl", "efficientnet-lite0.pth"),
-        weights=used("model.safetensors"),
+        weights=[*used("model.safetensors"), *models.weights],
         notes=[
             f"Pictures: {ATTRIBUTION}. Rendered on white. Drawn pictures are made by a model that was trained on them.",
             "The kernel distance has the estimator of KID and other features than published ones: compare it within "
@@ -101,11 +109,6 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
             *([models.doubt] if models.doubt else []),
         ],
     )
-    if models.trained is not None:
-        models.trained.state.unlink(missing_ok=True)
-    for taught in models.taught.values():
-        taught.forget()
-    return result
 
 
 def _fixed_prompts(models: Models, config: DiffusionConfig, run: Run) -> list[Figure]:
@@ -147,14 +150,23 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
         _teach(models, folder, config, run)
     elif config.student.name == "beside" and config.model.name != "train":
         models.pipelines["student"], models.draws = with_student(models.teacher, folder), draws_of(folder)
+    models.weights = _weights(run.folder / "pipeline" if models.taught else folder, config)
     return models
+
+
+def _weights(folder: Path, config: DiffusionConfig) -> list[DataUse]:
+    found = {"the teacher": _digest(folder / "unet")}
+    if config.student.name != "none" and (folder / STUDENT).is_dir():
+        found["the student's adapter"] = _digest(folder / STUDENT)
+    version = config.model.name.partition(":")[0]
+    return [DataUse(name=name, version=version, sha256=digest, licence="Apache-2.0") for name, digest in found.items()]
 
 
 def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> None:
     """The student, in the folder of the run, and its peer, in another."""
     from demos.diffusion.training.train_student import train_student
 
-    identity, teacher = _identity(folder), models.teacher
+    identity, teacher = _digest(folder / "unet"), models.teacher
     run.say("training the student")
     if models.trained is None:  # a student lies beside its teacher
         with quiet_and_offline():
@@ -168,9 +180,9 @@ def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> N
     models.pipelines |= {who: taught.pipeline for who, taught in models.taught.items()}
 
 
-def _identity(folder: Path) -> str:
-    """Of a teacher's weights."""
-    files = sorted((folder / "unet").glob("*.safetensors"))
+def _digest(folder: Path) -> str:
+    """Of the weights in a folder."""
+    files = sorted(folder.glob("*.safetensors"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -193,13 +205,14 @@ def _training(studio: Studio, models: Models, config: DiffusionConfig) -> Findin
         from demos.diffusion.training.train_model import train_model
 
         scratch = train_model(config, studio.run.folder / "from-scratch", studio.run.track)
+        shutil.rmtree(studio.run.folder / "from-scratch")  # of so few steps, nothing to draw with
         found.tables.append(
             _losses(f"{config.train.steps:,} steps from scratch", scratch.history, config.train.steps, WEIGHTED)
         )
         found.metrics.append(
             Metric(name="loss from scratch", value=scratch.history.losses[-1], unit="", direction="lower")
         )
-        scratch.state.unlink(missing_ok=True)
+        scratch.forget()
     for who, taught in models.taught.items():
         found.tables.append(_losses(f"The {who}'s training", taught.history, taught.steps, LOSSES[who]))
     return found

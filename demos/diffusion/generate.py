@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
+import typer
 
 from demos.diffusion.config import Sampler, SampleSection
 from demos.diffusion.sampling.request import Painter, Request, prompt_of
@@ -19,7 +21,7 @@ from shared.commands.tables import say
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.progress import Progress
-from shared.run import new_run_id, output_root, run_folder
+from shared.run import Terminated, new_run_id, output_root, run_folder
 from shared.sheet import Answer, SheetRow, contact_sheet
 
 if TYPE_CHECKING:
@@ -60,7 +62,10 @@ class Options:
 
 
 def generate(options: Options) -> None:
-    """Draw, and leave a folder with a PNG for each seed and a contact sheet; prints the sheet's path."""
+    """Draw, and leave a folder with a PNG for each seed and a contact sheet; prints the sheet's path.
+
+    What is drawn when it is stopped is kept. Raises UserError; typer.Exit with 130 or 143 after a stop.
+    """
     if absent := provenance.missing(SLUG):
         raise UserError(f"generate needs {', '.join(absent)}, not installed here: {provenance.install_command(SLUG)}")
     request, progress = _request(options), Progress(options.quiet)
@@ -69,16 +74,33 @@ def generate(options: Options) -> None:
         progress.say(note)
     began, parent, name = time.perf_counter(), output_root(options.out) / "generate", new_run_id(datetime.now(UTC))
     with run_folder(parent, name) as folder:
-        with progress.steps("drawing", painter.rounds(request)) as advance:
-            pictures = painter.paint(request, advance)
+        done, shown = 0, list["Image.Image"]()
+        stop: BaseException | None = None
+        try:
+            with progress.steps("drawing", painter.rounds(request)) as advance:
+                for seed, picture in zip(request.seeds, painter.paint(request, advance), strict=True):
+                    _save(picture, folder / f"seed-{seed}.png", _facts(request, painter, seed))
+                    done, shown = done + 1, [*shown, picture][:ON_SHEET]
+        except (KeyboardInterrupt, Terminated, UserError) as error:
+            stop = error
+        if not shown:
+            _end(stop, "nothing was drawn")
         seconds = time.perf_counter() - began
-        for seed, picture in zip(request.seeds, pictures, strict=True):
-            _save(picture, folder / f"seed-{seed}.png", _facts(request, painter, seed))
-        _sheet(request, pictures, painter).save(folder / "sheet.png", format="PNG")
-    side = "x".join(map(str, pictures[0].size))
+        _sheet(request, shown, painter, done).save(folder / "sheet.png", format="PNG")
+    side = "x".join(map(str, shown[0].size))
     told = f"{request.steps} steps, {painter.evaluations(request)} evaluations of the network each"
-    progress.say(f"{len(pictures)} of {side} pixels by {painter.name}: {told}, {seconds:.1f} s")
+    progress.say(f"{done} of {side} pixels by {painter.name}: {told}, {seconds:.1f} s")
     say(str(parent / name / "sheet.png"))
+    _end(stop, f"{done} of {options.count} pictures are kept")
+
+
+def _end(stop: BaseException | None, left: str) -> None:
+    """After a stop: one line, and what a shell expects."""
+    if isinstance(stop, UserError):
+        raise UserError(f"{stop}; {left}") from None
+    if stop is not None:
+        print(f"{'terminated' if isinstance(stop, Terminated) else 'interrupted'}: {left}", file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stop, Terminated) else 130)
 
 
 def _request(options: Options) -> Request:
@@ -90,6 +112,8 @@ def _request(options: Options) -> Request:
         raise UserError("--strength says how much of --image is given up; give both")
     if options.seed + options.count - 1 > LARGEST_SEED:
         raise UserError(f"--seed {options.seed}: seeds go up to {LARGEST_SEED}")
+    for file in (options.image, options.mask):
+        _looked_at(file)
     usual = 1.0 if options.mask is not None else 0.8
     kind = options.model.partition(":")[0]
     return Request(
@@ -105,6 +129,17 @@ def _request(options: Options) -> Request:
         strength=usual if options.strength is None else options.strength,
         batch=options.batch or BATCHES.get(kind, 16),
     )
+
+
+def _looked_at(file: Path | None) -> None:
+    """Before a model of gigabytes is loaded."""
+    from shared.corpus.pictures import Unreadable, check_header
+
+    try:
+        if file is not None:
+            check_header(file.expanduser())
+    except Unreadable as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def _usual_steps(options: Options) -> int:
@@ -182,9 +217,9 @@ def _save(picture: Image.Image, file: Path, facts: dict[str, str]) -> None:
     picture.save(file, format="PNG", pnginfo=info)
 
 
-def _sheet(request: Request, pictures: list[Image.Image], painter: Painter) -> Image.Image:
-    some = list(zip(request.seeds, pictures, strict=True))[:ON_SHEET]
+def _sheet(request: Request, pictures: list[Image.Image], painter: Painter, count: int) -> Image.Image:
+    some = zip(request.seeds, pictures, strict=False)
     answers = [Answer(np.asarray(picture.convert("RGB")), f"seed {seed}") for seed, picture in some]
-    left = f"; {len(pictures) - len(some):,} more are in the folder" if len(some) < len(pictures) else ""
+    left = f"; {count - len(pictures):,} more are in the folder" if len(pictures) < count else ""
     note = f"{painter.name}, {request.steps} steps{left}"
     return contact_sheet([SheetRow(request.prompt, answers, note)], footer="Drawn by a model, not by a person.")

@@ -6,7 +6,6 @@ trendlab run diffusion --profile smoke own.folder=FOLDER
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from demos.diffusion.data import used
 from demos.diffusion.judging.figures import own_figure
 from demos.diffusion.model.build import folder_of, fused, opened
 from demos.diffusion.sampling.draw import draw
+from demos.diffusion.sampling.pictograms import identity
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
 from demos.diffusion.training.distil import add_adapter
@@ -26,7 +26,8 @@ from demos.diffusion.training.objective import Objective
 from shared import device as devices
 from shared.corpus.folder import read_folder
 from shared.corpus.items import Problem
-from shared.corpus.pictures import Unreadable, fitted, open_picture
+from shared.corpus.pictures import Reason, Unreadable, fitted, open_picture
+from shared.corpus.skipped import SKIPPED, summary, write_report
 from shared.errors import UserError
 from shared.evaluation.intervals import bootstrap, paired_ratio
 from shared.openmoji.families import NEAR, coarse, rms
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shared.demo import Run
 
 LEAST = 8  # captioned pictures
+FEWEST = 2  # held out, for an interval
 SHOWN = 6  # captions in the figure, of each part
 ROUNDS = 16  # times at which a picture's loss is measured
 MEASURED = 256  # pictures of each part, at most
@@ -79,26 +81,29 @@ def fine_tune(config: DiffusionConfig, run: Run) -> Result:
     drawn = {"before": before, "after": after, "the picture": real}
     figures = [own_figure(drawn, prompts, min(SHOWN, len(rows["held out"])), run)]
     result = _told(losses, len(pictures), problems, figures, _digest(pictures), config.seed)
-    state.unlink(missing_ok=True)
+    run.afterwards(lambda: state.unlink(missing_ok=True))
     return result
 
 
 def divided(pictures: list[Captioned], config: DiffusionConfig) -> dict[str, NDArray[np.int64]]:
-    """Who is held out and who is trained on, by place; pictures that are nearly the same stay together.
+    """Who is held out, at most so many as asked for, and who is trained on, by place; pictures that are nearly the same
+    stay together.
 
-    Raises UserError when all are.
+    Raises UserError when so many are that no two can be held out.
     """
     from scipy.sparse.csgraph import connected_components
 
     cells = coarse(np.stack([fitted(picture.pixels, ALIKE_SIDE) for picture in pictures]))
     count, group = connected_components(rms(cells, cells) < NEAR, directed=False)
-    if count < 2:
-        raise UserError(f"own.folder={config.own.folder}: all its pictures are nearly the same; none can be held out")
-    held: list[int] = []
-    for number in generator(config.seed, "own").permutation(count)[:-1]:
-        if len(held) >= max(2, round(config.own.held_out * len(pictures))):
-            break
-        held += np.flatnonzero(group == number).tolist()
+    most, held = max(FEWEST, round(config.own.held_out * len(pictures))), list[int]()
+    for number in generator(config.seed, "own").permutation(count):
+        alike = np.flatnonzero(group == number).tolist()
+        held += alike if len(held) + len(alike) <= most else []
+    if len(held) < FEWEST:
+        raise UserError(
+            f"own.folder={config.own.folder}: its {len(pictures)} pictures are so nearly the same that {len(held)} can "
+            f"be held out, and {FEWEST} are needed; own.held_out={config.own.held_out:g} may be more, up to 0.5"
+        )
     return {"held out": np.array(held), "trained on": np.setdiff1d(np.arange(len(pictures)), held)}
 
 
@@ -109,20 +114,18 @@ def captioned(config: DiffusionConfig, side: int, run: Run) -> tuple[list[Captio
         raise UserError(f"own.folder={config.own.folder}: there is no such folder")
     problems: list[Problem] = []
     found: list[Captioned] = []
-    bare = 0
     for item in run.track("reading your pictures", list(read_folder(root, problems, config.own.follow_links))):
         caption = cleaned(item.caption or "")
         if not caption:
-            bare += 1
+            problems.append(Problem(item.key, Reason.BARE, "no words in a .txt, .json or metadata.jsonl"))
             continue
         try:
             found.append(Captioned(caption, open_picture(Path(item.source.path), side).pixels))
         except Unreadable as error:
             problems.append(Problem(item.key, error.reason, error.detail))
-    passed = Counter(str(problem.reason) for problem in problems)
-    told = [*([f"{bare:,} without a caption"] if bare else []), *[f"{count:,} {why}" for why, count in passed.items()]]
-    if told:
-        run.say(f"passed over: {', '.join(told)}")
+    if problems:
+        write_report(problems, run.folder / SKIPPED)
+        run.say(f"{summary(len(found), problems)}; the first is {problems[0].file} ({problems[0].detail})")
     if len(found) < LEAST:
         raise UserError(
             f"own.folder={config.own.folder}: {len(found)} of its pictures can be read and have a caption (.txt or "
@@ -138,7 +141,8 @@ def _train(teacher: PictogramPipeline, pictures: list[Captioned], config: Diffus
         torch.manual_seed(seed)
         add_adapter(unet, settings.rank)
     objective = _objective(teacher, pictures, config, seed, config.train.drop)
-    file = checkpoint_file("own", settings, _digest(pictures), config.model.name, config.train, seed)
+    whose = identity(folder_of(config.model.name), student=False)
+    file = checkpoint_file("own", settings, _digest(pictures), whose, config.train, seed)
     device = devices.resolve(config.device)
     _, average = fit(unet, objective, settings, device, label="fine-tuning", file=file, track=run.track)
     average.copy_to([weight for weight in unet.parameters() if weight.requires_grad])
@@ -223,7 +227,8 @@ def _told(
                 title="Before and after",
                 columns=columns,
                 rows=cells,
-                caption=f"{count:,} captioned pictures; {len(problems):,} files were passed over. Weighted mean square "
+                caption=f"{count:,} captioned pictures; {len(problems):,} files were passed over"
+                f"{f', by name in {SKIPPED} in the folder of this run' if problems else ''}. Weighted mean square "
                 "error of the picture, with the same noise before and after. Where it falls on what was trained on "
                 "and rises on what was held out, fewer steps or more pictures are needed.",
             )

@@ -12,16 +12,19 @@ Count = Annotated[int, typer.Option("--n", "-n", min=1, max=10_000, help="How ma
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", min=1, max=1000, help="Of the sampler. [default: the student's own, else 20, pretrained 30]"
+        "--steps", min=1, max=1000, help="Of the sampler.", show_default="the student's own, else 20, pretrained 30"
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the first picture; the others count on from it.")]
 Guidance = Annotated[
-    float | None, typer.Option("--guidance", min=1, max=50, help="Weight of the words. [default: the model's own]")
+    float | None,
+    typer.Option("--guidance", min=1, max=50, help="Weight of the words.", show_default="the model's own"),
 ]
 Student = Annotated[
     bool | None,
-    typer.Option("--student/--teacher", help="Who draws. [default: the student, where there is one and steps are few]"),
+    typer.Option(
+        "--student/--teacher", help="Who draws.", show_default="the student, where there is one and steps are few"
+    ),
 ]
 SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, euler or heun.")]
 Negative = Annotated[str, typer.Option("--negative", help="Words to keep away from; pretrained models.")]
@@ -31,13 +34,18 @@ Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or 
 Image = Annotated[Path | None, typer.Option("--image", help="Start from this picture; pretrained models.")]
 Mask = Annotated[Path | None, typer.Option("--mask", help="Paint anew where this is white, within --image.")]
 Strength = Annotated[
-    float | None, typer.Option("--strength", min=0.01, max=1, help="How much of --image is given up. [default: 0.8]")
+    float | None,
+    typer.Option(
+        "--strength", min=0.01, max=1, help="How much of --image is given up.", show_default="0.8, with --mask 1"
+    ),
 ]
-Size = Annotated[int | None, typer.Option("--size", min=8, max=4096, help="Side in pixels. [default: the model's own]")]
+Size = Annotated[
+    int | None, typer.Option("--size", min=8, max=4096, help="Side in pixels.", show_default="the model's own")
+]
 Slicing = Annotated[bool, typer.Option("--slicing", help="Less memory, more time: the attention in slices.")]
 Tiling = Annotated[bool, typer.Option("--tiling", help="Less memory, more time: the decoder in tiles.")]
 Batch = Annotated[int | None, typer.Option("--batch", min=1, max=1024, help="Pictures drawn together.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Where runs go. [default: $TRENDLAB_RUNS or ./runs]")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where runs go.", show_default="TRENDLAB_RUNS or ./runs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="The path of the sheet, and little else.")]
 
 
@@ -65,7 +73,7 @@ def generate(
 ) -> None:
     """Draw pictures of words, each a PNG that says how it was made, and a contact sheet.
 
-    trendlab generate "a woman astronaut with dark skin tone" --n 8 --steps 4
+    trendlab generate "a woman astronaut with dark skin tone" --n 8
     trendlab generate "a red apple" --model pretrained:FOLDER --steps 30
     """
     from demos.diffusion.generate import Options, generate

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SHARD = "broken shard"
     METADATA = "bad metadata"
     ABSENT = "named but absent"
+    BARE = "without a caption"
 
 
 class Unreadable(Exception):

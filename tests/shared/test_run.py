@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.config import DemoConfig
 from shared.errors import UserError
 from shared.progress import Progress
+from shared.result import Result
 from shared.run import (
     RunFolder,
     Terminated,
@@ -56,6 +58,27 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path, stop: type[BaseException])
     with pytest.raises(stop):
         work()
     assert names(tmp_path) == ["earlier"]
+
+
+def test_what_waits_for_the_run_to_be_kept_is_called_then(tree: Path, tmp_path: Path) -> None:
+    from shared.demo import Demo
+    from shared.execute import Options, execute
+
+    def demo(then: str) -> Demo:
+        def work(_: object, run: RunFolder) -> Result:
+            run.afterwards(lambda: called.append(sorted(path.name for path in run.folder.parent.iterdir())))
+            if then:
+                raise UserError(then)
+            return Result(headlines=[], metrics=[], tables=[], figures=[], data=[])
+
+        return Demo("coins", "", "", "", DemoConfig, work, "base")
+
+    called: list[list[str]] = []
+    with pytest.raises(UserError, match="no"):
+        execute(demo("no"), DemoConfig(), "smoke", Options(tmp_path, quiet=True))
+    assert called == []
+    folder, _ = execute(demo(""), DemoConfig(), "smoke", Options(tmp_path, quiet=True))
+    assert called == [[folder.name]]
 
 
 def test_sigterm_stops_like_an_exception_and_is_given_back(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from demos.clip_retrieval.data import work_folder
 from demos.clip_retrieval.index.vector_index import VectorIndex
 from demos.clip_retrieval.model.encoder import EncoderSpec
 from shared.corpus.items import Item, Source
+from shared.corpus.skipped import SKIPPED, write_report
 from shared.fanout import Engine, fan_out
 from shared.files import folder_written_whole
 from shared.progress import Progress
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from demos.clip_retrieval.corpus.encode import Encoded
 
 RECORD = "index.json"
-SKIPPED = "skipped.csv"
 ASKED = 100  # queries for which an index on disk is set up
 
 
@@ -119,7 +119,7 @@ def embed_corpus(
     What was skipped is in `skipped.csv` of the index's folder. Raises UserError when nothing can be used.
     """
     from demos.clip_retrieval.corpus.encode import encode_corpus
-    from demos.clip_retrieval.corpus.intake import read_corpus, write_report
+    from demos.clip_retrieval.corpus.intake import read_corpus
     from demos.clip_retrieval.corpus.layout import layout_of
 
     progress, encoder = progress or Progress(quiet=True), spec.load()

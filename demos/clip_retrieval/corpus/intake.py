@@ -7,11 +7,9 @@ write_report(corpus.problems, Path("skipped.csv"))
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,8 +20,8 @@ from demos.clip_retrieval.corpus.shards import COMPRESSED, expand, read_shards
 from shared.corpus.folder import read_folder
 from shared.corpus.items import Item, Problem, shown
 from shared.corpus.pictures import Reason, Unreadable, check_header
+from shared.corpus.skipped import counted, summary
 from shared.errors import UserError
-from shared.run import write_atomically
 
 Duplicates = Literal["once", "keep"]
 # As `Run.map`: (label, function, items) -> results in order.
@@ -32,7 +30,6 @@ EXPECTED = (
     "expected a folder of pictures (captions in .txt beside them or in metadata.jsonl), a webdataset .tar, "
     "a folder of those, or a pattern such as shards-{000..012}.tar"
 )
-FAULTS = (Reason.METADATA, Reason.ABSENT)
 ITEMS_A_SCAN = 512
 
 
@@ -142,47 +139,13 @@ def named(shards: Sequence[Path]) -> list[tuple[str, Path]]:
     return [(shown(shard.absolute().relative_to(common).as_posix()), shard) for shard in shards]
 
 
-def summary(pictures: int, problems: Sequence[Problem]) -> str:
-    """One line of counts.
-
-    >>> summary(2, [Problem("a.png", Reason.EMPTY, ""), Problem("m.csv:3", Reason.METADATA, "")])
-    '2 pictures, 1 skipped: 1 empty; faults in words: 1 bad metadata'
-    """
-    skipped = [problem for problem in problems if problem.reason not in FAULTS]
-    faults = [problem for problem in problems if problem.reason in FAULTS]
-    line = f"{pictures:,} picture{'' if pictures == 1 else 's'}, {len(skipped):,} skipped"
-    line += f": {_counts(skipped)}" if skipped else ""
-    return line + (f"; faults in words: {_counts(faults)}" if faults else "")
-
-
-def _counts(problems: Sequence[Problem]) -> str:
-    counts = Counter(str(problem.reason) for problem in problems)
-    return ", ".join(
-        f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair))
-    )
-
-
 def nothing_left(path: str | os.PathLike[str], problems: Sequence[Problem]) -> str:
     """The message of a corpus without a picture: what was there instead."""
     if not problems:
         return f"{os.fspath(path)}: no pictures in it; {EXPECTED}"
     passed_over = (Reason.HIDDEN, Reason.OTHER, Reason.LINK)
     first = next((problem for problem in problems if problem.reason not in passed_over), problems[0])
-    counts = _counts(problems)
+    counts = counted(problems)
     return (
         f"{os.fspath(path)}: no picture can be used: {counts}; the first is {first.file!r} ({first.detail}); {EXPECTED}"
     )
-
-
-def report_rows(problems: Iterable[Problem]) -> list[tuple[str, str, str]]:
-    """(file, reason, detail) of each, sorted."""
-    return sorted((problem.file, str(problem.reason), problem.detail) for problem in problems)
-
-
-def write_report(problems: Iterable[Problem], file: Path) -> None:
-    """Write `skipped.csv`: UTF-8, with a head, one row a file."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "reason", "detail"))
-    writer.writerows(report_rows(problems))
-    write_atomically(file, text.getvalue())

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.clip_retrieval.corpus.corpora import SKIPPED
-from demos.clip_retrieval.corpus.intake import FAULTS, write_report
 from demos.clip_retrieval.data import used
 from demos.clip_retrieval.judging.scores import Estimate
 from demos.clip_retrieval.judging.tables import percent
@@ -26,6 +24,7 @@ from demos.clip_retrieval.own.scores import (
     estimates,
     score_own,
 )
+from shared.corpus.skipped import FAULTS, SKIPPED, write_report
 from shared.result import Column, DataUse, Headline, Metric, Result, Table
 
 if TYPE_CHECKING:

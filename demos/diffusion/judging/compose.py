@@ -74,7 +74,7 @@ def colour_of(picture: NDArray[np.uint8]) -> str:
 
 def things_of(features: NDArray[np.float32], reader: WordJudge, words: MiniLM) -> list[str]:
     """Which of THINGS each picture is most like to the judge. features: (n, f)."""
-    scores = reader.scores(features, words(list(THINGS)))
+    scores = reader.scores(reader.says(features), words(list(THINGS)))
     return [THINGS[place] for place in scores.argmax(1)]
 
 

@@ -73,15 +73,16 @@ def beside(studio: Studio, rows: Sequence[Row], name: str, title: str) -> Figure
 
 def neighbours(studio: Studio, made: NDArray[np.uint8], found: Nearest, trained: NDArray[np.int64]) -> Figure:
     """The pictures that are most like one of the training's, over those. trained: records of the training."""
-    some = np.argsort(-found.likeness)[:SHOWN]
+    some = np.argsort(found.off)[:SHOWN]
     rows = trained[found.at[some]]
     grid = np.stack([made[some], np.asarray(pictures(studio.judge.size)[rows])])
-    below = [f"{found.likeness[at]:.2f}  {records()[row].name}" for at, row in zip(some, rows.tolist(), strict=True)]
+    below = [f"{found.off[at]:.0f} off: {records()[row].name}" for at, row in zip(some, rows.tolist(), strict=True)]
     return studio.run.figure(
         _grid(grid, ["drawn", "of the training"], [studio.judge.prompts[at] for at in some], below),
         "neighbours",
         title="The pictures nearest to one of the training's",
-        caption=f"Of {len(made)} drawn for held-out names the {SHOWN} with the largest likeness, and that picture.",
+        caption=f"Of {len(made)} drawn for held-out names the {SHOWN} nearest ones, over that picture of the training, "
+        "and how many levels of 255 it is off on a coarse grid.",
         alt="Two rows of pictograms: drawn ones, and the most similar pictures of the training.",
     )
 

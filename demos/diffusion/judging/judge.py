@@ -35,16 +35,16 @@ Guide = Callable[[Sequence[str]], Correction]
 
 @dataclass(frozen=True)
 class Row:
-    """One way to get pictures. evaluations: of the network for one picture, None where none draws; seconds: for one
-    picture, drawn in batches; made: (n, s, s, 3) the pictures, features: (n, f) of them."""
+    """One way to get pictures. right: (n,) how probably each shows its words, see `WordJudge.precision`; evaluations:
+    of the network for one picture, None where none draws; seconds: for one picture, drawn in batches; made: (n, s, s,
+    3) the pictures."""
 
     name: str
     distance: Distance
-    right: NDArray[np.bool_]
+    right: NDArray[np.float64]
     evaluations: int | None = None
     seconds: float | None = None
     made: NDArray[np.uint8] | None = field(default=None, repr=False)
-    features: NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 class Judge:
@@ -64,20 +64,18 @@ class Judge:
         texts = [", ".join(captions(records()[row], ["name", "tags"])) for row in neutral]
         self.reader = WordJudge.fit(seen, self._words(texts))
         trained = set(training_records().tolist())
-        features = {int(row): feature for row, feature in zip(neutral, seen, strict=True)}
-        self.wanted = np.stack([features[int(row)] for row in self.rows])
+        at = {int(row): place for place, row in enumerate(neutral)}
+        self._places = np.array([at[int(row)] for row in self.rows])
+        self.wanted = seen[self._places]
         # One of each family.
-        self.train_rows = np.array([row for row in features if row in trained])
-        self.train_features = np.stack([features[row] for row in self.train_rows.tolist()])
-
-    def trained_on(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """All records of the training, and the features (n, f) of their pictures."""
-        return training_records(), real_features(self.size, training_records())
+        self.train_rows = np.array([row for row in at if row in trained])
+        self._train_features = seen[[at[row] for row in self.train_rows.tolist()]]
 
     def real_floor(self) -> Row:
-        """As many real pictures of other things: what a perfect draughtsman of the same style would have."""
-        features = self.train_features[self._others()]
-        return Row("real pictures of other things", self._distance(features), self._right(self.wanted))
+        """As many real pictures of other things: what a perfect draughtsman of the same style would have. Its precision
+        is that of the real held-out pictures, each read by a judge that does not know it."""
+        features = self._train_features[self._others()]
+        return Row("real pictures of other things", self._distance(features), self._left_out(self.wanted))
 
     def real_with_noise(self, levels: float) -> Row:
         """The same with normal noise: a yardstick for what the kernel distance sees. levels: of 255."""
@@ -85,7 +83,11 @@ class Judge:
             looked_at(noisy(np.asarray(pictures(self.size)[rows]), levels, generator(self._config.seed, "noise")))
             for rows in (self.train_rows[self._others()], self.rows)
         )
-        return Row(f"the same with noise of {levels:g} of 255 levels", self._distance(others), self._right(own))
+        return Row(f"the same with noise of {levels:g} of 255 levels", self._distance(others), self._left_out(own))
+
+    def known(self) -> float:
+        """The precision of the real held-out pictures, read by the judge, which knows them."""
+        return float(self._right(self.wanted).mean())
 
     def _others(self) -> NDArray[np.int64]:
         return generator(self._config.seed, "floor").permutation(len(self.train_rows))[: len(self.rows)]
@@ -100,13 +102,16 @@ class Judge:
     def judged(self, made: NDArray[np.uint8], name: str, looks: int, seconds: float) -> Row:
         """Pictures that were drawn for `prompts`, judged. looks: evaluations for one picture; seconds: for one."""
         features = looked_at(made)
-        return Row(name, self._distance(features), self._right(features), looks, seconds, made, features)
+        return Row(name, self._distance(features), self._right(features), looks, seconds, made)
 
     def _distance(self, features: NDArray[np.float32]) -> Distance:
         return kernel_distance(features, self.wanted, generator(self._config.seed, "subsets"))
 
-    def _right(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return self.reader.right(features, self._asked, generator(self._config.seed, "others"))
+    def _right(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.reader.precision(self.reader.says(features), self._asked)
+
+    def _left_out(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.reader.precision(self.reader.says(features, self._places), self._asked)
 
 
 def noisy(pixels: NDArray[np.uint8], levels: float, random: np.random.Generator) -> NDArray[np.uint8]:

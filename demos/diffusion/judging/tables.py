@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from demos.diffusion.judging.judge import Row
-from demos.diffusion.judging.words import chance
-from shared.evaluation.intervals import bootstrap
+from demos.diffusion.judging.words import AMONG, chance
+from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Interval, Metric, Table
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, cap
         Column(name="95 % of halves "),
         Column(name="R-precision", unit="%", direction="higher"),
         Column(name="95 %"),
+        Column(name=f"points over {peer.name}, 95 %"),
     ]
     return Table(
         title=title,
@@ -72,14 +73,23 @@ def how_judged(judge: Judge) -> str:
     return (
         f"{len(judge.prompts)} names of families that were in no training, one picture each of {judge.size} pixels, "
         f"against the real pictures of those names. Evaluations of the network, and time, for one picture; guidance "
-        f"doubles them. R-precision: share of pictures whose own name is the nearest of 100, to a judge that knows all "
-        f"real pictures; chance {100 * chance(judge.prompts):.1f} %."
+        f"doubles them; the time is that of one go, and `trendlab bench` measures it better. Intervals are over "
+        f"pictures: each model was trained once. R-precision: how often a picture's own name is the nearest of "
+        f"{min(AMONG, len(judge.prompts))}, to a judge that knows all real pictures; chance "
+        f"{100 * chance(judge.prompts):.1f} %."
     )
 
 
 def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | None]:
     spread = bootstrap(100.0 * row.right, resamples=config.evaluation.bootstrap, seed=config.seed, unit="prompts")
     ratio, low, high = row.distance.over(peer.distance)
+    gain = paired_difference(
+        100.0 * row.right,
+        100.0 * peer.right,
+        resamples=config.evaluation.bootstrap,
+        seed=config.seed,
+        unit="prompts",
+    )
     return [
         row.name,
         row.evaluations,
@@ -90,6 +100,7 @@ def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | N
         None if row.distance is peer.distance else f"{low:.2f} to {high:.2f}",
         100 * float(row.right.mean()),
         f"{spread.low:.1f} to {spread.high:.1f}",
+        None if row.right is peer.right else f"{gain.low:.1f} to {gain.high:.1f}",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demos.diffusion.model.pipeline import PictogramPipeline
+from demos.diffusion.model.pipeline import SPREAD, PictogramPipeline
 from demos.diffusion.model.schedulers import scheduler_of, training_scheduler
 from shared.errors import UserError
 from shared.pretrained.minilm import DIMENSION, minilm_folder
@@ -82,8 +82,10 @@ def opened(folder: Path) -> PictogramPipeline:
             )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({_first_line(error)})") from None
-    says = found.scheduler.config.get("prediction_type")
-    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2 or says != "sample":
+    says, spread = found.scheduler.config.get("prediction_type"), found.config.spread
+    if says != "sample" or spread != SPREAD:
+        raise UserError(f"{folder}: was trained to predict something else ({says}, spread {spread}); train it anew")
+    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
         raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")
     found.set_progress_bar_config(disable=True)
     found.unet.float()  # weights may be kept in half precision
@@ -124,9 +126,9 @@ def with_student(teacher: PictogramPipeline, folder: Path) -> PictogramPipeline:
             unet.load_lora_adapter(place, prefix=None, use_safetensors=True, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{place}: cannot be opened as a student of this pipeline ({_first_line(error)})") from None
-    found = PictogramPipeline(
-        fused(unet).eval(), teacher.scheduler, teacher.text_encoder, teacher.tokenizer, teacher.config.patch
-    )
+    words = teacher.text_encoder, teacher.tokenizer
+    unet = fused(unet).eval().to(teacher.device)
+    found = PictogramPipeline(unet, teacher.scheduler, *words, teacher.config.patch, teacher.config.spread)
     found.set_progress_bar_config(disable=True)
     return found
 

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from demos.diffusion.data import FOLD
 from shared.errors import UserError
+from shared.openmoji.splits import group_split
 from shared.pretrained.minilm import DIMENSION, MiniLM
 
 SHIPPED = Path(__file__).parents[2] / "clip_retrieval" / "weights" / "tower.safetensors"
@@ -25,10 +27,12 @@ EDGES = ((0, 0), (3, 0), (-3, 0), (0, 3), (0, -3))  # shifts at which a picture 
 
 
 class Clip:
-    """Likeness of pictures and words. file: a tower's. Raises UserError when it is none."""
+    """Likeness of pictures and words. file: a tower's. Raises UserError when it is none, or knows held-out names."""
 
     def __init__(self, file: Path = SHIPPED, device: str = "cpu") -> None:
         tensors, header = _read(file)
+        if (header.get("split"), header.get("fold")) != (group_split().digest, str(FOLD)):
+            raise UserError(f"{file}: was trained on another division of OpenMoji; it may know what is held out here")
         shape: dict[str, Any] = json.loads(header["shape"])
         from open_clip.timm_model import TimmModel
 

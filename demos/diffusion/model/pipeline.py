@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 CONTEXT = 32  # tokens of a prompt that are read; [CLS] and [SEP] among them
-SPREAD = 0.05  # noise, beside a picture in -1 to 1, at which the state and the network say as much of the picture
+SPREAD = 0.05  # of noise beside a picture in -1 to 1, below which the state counts for more than the network
 
 
 class Words(NamedTuple):
@@ -31,15 +31,18 @@ class Words(NamedTuple):
     pooled: Tensor
 
 
-def picture_of(found: Tensor, state: Tensor, kept: Tensor) -> Tensor:
-    """The picture that the network's answer to a state means. kept: share of the state's variance that is picture.
+def picture_of(found: Tensor, state: Tensor, kept: Tensor, spread: float = SPREAD) -> Tensor:
+    """(n, c, s, s) the picture that the network's answer (n, c, s, s) to a state (n, c, s, s) means.
 
-    Preconditioned as in Karras et al., Elucidating the Design Space, 2022. At little noise the network corrects the
-    state; at much noise it says the picture itself, not the noise, of which a network that is narrow beside its squares
-    loses a part on the way (Li and He, Back to Basics: Let Denoising Generative Models Denoise, 2025).
+    kept: (n, 1, 1, 1) or (), 0 to 1, the share of the state's variance that is picture (alpha bar); spread: above 0.
+
+    The state's factor is c_skip of Karras et al., Elucidating the Design Space, 2022, for noise that preserves the
+    variance; the answer's is their c_out without its sigma_data, so that at much noise the answer is the picture
+    itself. It is not the noise, of which a network that is narrow beside its squares loses a part on the way (Li and
+    He, Back to Basics: Let Denoising Generative Models Denoise, 2025). At little noise it corrects the state.
     """
-    both = 1 - kept + SPREAD**2 * kept
-    return SPREAD**2 * kept.sqrt() / both * state + ((1 - kept) / both).sqrt() * found
+    both = 1 - kept + spread**2 * kept
+    return spread**2 * kept.sqrt() / both * state + ((1 - kept) / both).sqrt() * found
 
 
 class PictogramPipeline(DiffusionPipeline):
@@ -47,10 +50,12 @@ class PictogramPipeline(DiffusionPipeline):
     and the mean of the words as its class, and answers what `picture_of` reads; scheduler: any of diffusers' with
     `prediction_type` "sample"; text_encoder, tokenizer: of BERT's family."""
 
-    def __init__(self, unet: Any, scheduler: Any, text_encoder: Any, tokenizer: Any, patch: int = 4) -> None:
+    def __init__(
+        self, unet: Any, scheduler: Any, text_encoder: Any, tokenizer: Any, patch: int = 4, spread: float = SPREAD
+    ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler, text_encoder=text_encoder, tokenizer=tokenizer)
-        self.register_to_config(patch=patch)
+        self.register_to_config(patch=patch, spread=spread)
         self.mixed = False  # whether the network multiplies in bfloat16
 
     @torch.no_grad()
@@ -130,7 +135,7 @@ class PictogramPipeline(DiffusionPipeline):
             ).sample.float()
         kept = self._signal(time)
         # Before they are compared: what is beyond black and white, which the training leaves open, means nothing.
-        picture = picture_of(found, twice, kept).clamp(-1, 1)
+        picture = picture_of(found, twice, kept, self.config.spread).clamp(-1, 1)
         if guidance != 1:
             told, untold = picture.chunk(2)
             picture = (untold + guidance * (told - untold)).clamp(-1, 1)

@@ -3,9 +3,10 @@ in a local folder; from a picture, and within a mask, where there is a pipeline 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import torch
 
 from demos.diffusion.model.schedulers import swapped
 from demos.diffusion.sampling.request import Request, doubts
-from shared.corpus.pictures import Unreadable, check_header, fitted, open_picture
+from shared.corpus.pictures import Unreadable, check_header, fitted, open_picture, to_rgb
 from shared.errors import UserError
 from shared.pretrained.quiet import quiet_and_offline, silent_logs
 
@@ -37,7 +38,8 @@ class Checkpoint:
     ) -> None:
         folder = Path(name).expanduser()
         self.name, self._task = name, task
-        self._pipeline = _opened(name, folder, task, dtype).to(device)
+        with _enough_memory(name, "float16 in --dtype"):
+            self._pipeline = _opened(name, folder, task, dtype).to(device)
         self._pipeline.set_progress_bar_config(disable=True)
         if slicing:
             _sliced(self._pipeline)
@@ -70,7 +72,13 @@ class Checkpoint:
         ends = tokenizer.num_special_tokens_to_add()
         # Where the mark of the end stands for unknown words too, nothing is known of them.
         unknown = None if tokenizer.unk_token_id == tokenizer.eos_token_id else tokenizer.unk_token_id
-        return doubts(request.prompt, tokens, unknown, tokenizer.model_max_length - ends)
+        # One of several text models may read more than the first.
+        most = max(getattr(self._pipeline, name).model_max_length for name in self._tokenizers())
+        return doubts(request.prompt, tokens, unknown, most - ends, "other words")
+
+    def _tokenizers(self) -> list[str]:
+        names = [name for name in self._pipeline.components if name.startswith("tokenizer")]
+        return [name for name in names if getattr(self._pipeline, name) is not None]
 
     def rounds(self, request: Request) -> int:
         """As `Painter.rounds`."""
@@ -84,18 +92,16 @@ class Checkpoint:
         """As `Painter.settings`."""
         return {"guidance": self._guidance(request), "sampler": type(self._pipeline.scheduler).__name__}
 
-    def paint(self, request: Request, advance: Callable[[], None]) -> list[Image.Image]:
+    def paint(self, request: Request, advance: Callable[[], None]) -> Iterator[Image.Image]:
         """As `Painter.paint`."""
         if request.sampler is not None:
             self._pipeline.scheduler = swapped(self._pipeline.scheduler, request.sampler)
         settings = self._settings(request)
-
-        found: list[Image.Image] = []
         for at in range(0, len(request.seeds), request.batch):
             seeds = request.seeds[at : at + request.batch]
-            found += self._batch(request, seeds, settings, advance)
-        self._painted += len(found)
-        return found
+            found = self._batch(request, seeds, settings, advance)
+            self._painted += len(found)
+            yield from found
 
     def _batch(
         self, request: Request, seeds: Sequence[int], settings: dict[str, Any], advance: Callable[[], None]
@@ -116,14 +122,10 @@ class Checkpoint:
             settings["callback_on_step_end"] = told
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
-            answer: Any = self._pipeline([request.prompt] * len(seeds), generator=generators, **settings)
+            with _enough_memory(self.name, "--batch 1, a smaller --size, --slicing, --tiling"):
+                answer: Any = self._pipeline([request.prompt] * len(seeds), generator=generators, **settings)
         except (ValueError, TypeError) as error:
             raise UserError(f"{self.name}: its pipeline refuses this ({_first_line(error)})") from None
-        except RuntimeError as error:
-            if "alloc" not in str(error) and not isinstance(error, torch.OutOfMemoryError):
-                raise
-            ways = "--batch 1, a smaller --size, --slicing, --tiling"
-            raise UserError(f"{self.name}: the memory is not enough; less is needed with {ways}") from None
         for _ in range(left):
             advance()
         return list(answer.images)
@@ -145,12 +147,14 @@ class Checkpoint:
         return settings
 
     def _side(self, request: Request) -> int:
-        own = getattr(_network(self._pipeline).config, "sample_size", None)
-        usual = own * self._pipeline.vae_scale_factor if isinstance(own, int) else None
-        side = request.side or usual or getattr(self._pipeline, "default_sample_size", None)
-        if side is None:
+        # Both in positions of what the decoder enlarges.
+        usual = getattr(self._pipeline, "default_sample_size", None)
+        own = getattr(_network(self._pipeline).config, "sample_size", None) or usual
+        if request.side is not None:
+            return request.side
+        if not isinstance(own, int):
             raise UserError(f"{self.name}: does not say how large its pictures are; give --size")
-        return int(side)
+        return int(own * getattr(self._pipeline, "vae_scale_factor", 1))
 
     def _steps(self, request: Request) -> int:
         return request.steps if self._task == "words" else int(request.steps * request.strength)
@@ -188,6 +192,16 @@ def _opened(name: str, folder: Path, task: str, dtype: torch.dtype) -> Any:
         raise UserError(f"{folder}: diffusers cannot open it ({_first_line(error)})") from None
 
 
+@contextlib.contextmanager
+def _enough_memory(name: str, ways: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "alloc" not in str(error):
+            raise
+        raise UserError(f"{name}: the memory is not enough; less is needed with {ways}") from None
+
+
 def _sliced(pipeline: Any) -> None:
     if not any(hasattr(part, "set_attention_slice") for part in pipeline.components.values()):
         raise UserError("--slicing: nothing of this pipeline can be computed in slices")
@@ -215,24 +229,35 @@ def _picture(file: Path | None, side: int) -> Image.Image:
 def _mask(request: Request, side: int) -> Image.Image:
     """White where it is painted anew; what is transparent, and what was added to make a square, is kept."""
     from PIL import Image as Pictures
-    from PIL import ImageOps
 
     if request.mask is None or request.image is None:
         raise ValueError("no mask, or no picture")
-    files = [file.expanduser() for file in (request.mask, request.image)]
-    for file in files:
-        try:
-            check_header(file)
-        except Unreadable as error:
-            raise UserError(f"{file}: {error}") from None
-    mask, picture = (ImageOps.exif_transpose(Pictures.open(file)) for file in files)
+    mask, picture = (_upright(file.expanduser()) for file in (request.mask, request.image))
     if mask.size != picture.size:
         sizes = " and ".join("x".join(map(str, image.size)) for image in (mask, picture))
         raise UserError(f"--mask and --image must be of one size, and are of {sizes} pixels")
-    black = Pictures.new("RGBA", mask.size, "black")
-    anew = np.asarray(Pictures.alpha_composite(black, mask.convert("RGBA")).convert("L"))
+    if mask.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would make all white
+        anew = np.asarray(to_rgb(mask)[0].convert("L"))
+    else:
+        black = Pictures.new("RGBA", mask.size, "black")
+        anew = np.asarray(Pictures.alpha_composite(black, mask.convert("RGBA")).convert("L"))
     # Squares are filled up with white, which is to mean "kept": so the fitting sees the opposite.
     return Pictures.fromarray(255 - fitted(255 - anew, side)[..., 0])
+
+
+def _upright(file: Path) -> Image.Image:
+    """A picture in the mode that it has; `open_picture` would put a mask's transparent parts on white."""
+    from PIL import Image as Pictures
+    from PIL import ImageOps
+
+    try:
+        check_header(file)
+        with Pictures.open(file) as picture:
+            return ImageOps.exif_transpose(picture)
+    except Unreadable as error:
+        raise UserError(f"{file}: {error}") from None
+    except Exception as error:  # a decoder answers a damaged file with anything
+        raise UserError(f"{file}: broken ({_first_line(error)})") from None
 
 
 def _network(pipeline: Any) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from demos.diffusion.model.clip import Clip
 
 CHANCE_SIGNAL = 1e-3  # share of the variance below which a predicted picture says nothing
+SETTLED_SIGNAL = 0.8  # from which what is moved would stay in the picture as noise
 
 
 class ClipGuide:
@@ -27,10 +28,12 @@ class ClipGuide:
 
     def __call__(self, pictures: torch.Tensor, signal: float) -> torch.Tensor:
         """(n, 3, s, s) the predicted pictures, moved; signal: share of the state's variance that is picture."""
-        if signal < CHANCE_SIGNAL:
+        if not CHANCE_SIGNAL <= signal < SETTLED_SIGNAL:
             return pictures
         for _ in range(self._moves):
             slope = self._clip.uphill(pictures, self._texts)
+            # Nothing is whiter than white: what leads there would take its part of the length.
+            slope = slope.masked_fill((pictures.abs() >= 1) & (slope * pictures > 0), 0.0)
             slope = slope / slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
             # The less is known of the picture, the farther it may be moved.
             pictures = (pictures + self._strength / self._moves * (1 - signal) ** 0.5 * slope).clamp(-1, 1)

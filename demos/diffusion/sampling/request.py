@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -53,8 +53,8 @@ class Painter(Protocol):
     def settings(self, request: Request) -> dict[str, object]:
         """What was chosen where the request leaves the choice: guidance and sampler."""
 
-    def paint(self, request: Request, advance: Callable[[], None]) -> list[Image.Image]:
-        """A picture for each seed, which does not depend on the others."""
+    def paint(self, request: Request, advance: Callable[[], None]) -> Iterator[Image.Image]:
+        """A picture for each seed in turn, as they come; none depends on the others."""
 
 
 def prompt_of(words: str) -> str:
@@ -64,18 +64,18 @@ def prompt_of(words: str) -> str:
     return found
 
 
-def doubts(prompt: str, tokens: list[int], unknown: int | None, most: int) -> list[str]:
+def doubts(prompt: str, tokens: list[int], unknown: int | None, most: int, knows: str) -> list[str]:
     """What of a prompt a model will not read, a line each.
 
     tokens: of the prompt, without those that mark its ends; unknown: the token for words that the model has none for;
-    most: tokens that it reads.
+    most: tokens that it reads; knows: what it has learned, for the user.
     """
     found = []
     if len(tokens) > most:
         found.append(f"the prompt has {len(tokens):,} tokens; the model reads the first {most}")
     lost = sum(token == unknown for token in tokens)
     if tokens and lost == len(tokens):
-        found.append(f'the model knows none of the words of "{prompt[:60]}"; it has learned English names')
+        found.append(f'the model knows none of the words of "{prompt[:60]}"; it has learned {knows}')
     elif lost:
         found.append(f"the model does not know {lost} of the {len(tokens)} tokens of the prompt")
     return found

@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,21 @@ import torch
 from demos.diffusion.data import work_folder
 from shared.config import Section
 from shared.files import written_whole
+from shared.openmoji.splits import group_split
 
 HOW = {"checkpoint", "compile"}  # settings that change nothing of what is trained
-CODE = [Path(__file__).parent, Path(__file__).parents[1] / "model"]  # that decides on what a state means
+DEMO = Path(__file__).parents[1]
+CODE = [*DEMO.glob("training/*.py"), *DEMO.glob("model/*.py")]  # that decides on what a state means
 OLD = 30 * 24 * 3600  # seconds after which nobody is thought to come back for a state
 
 
-def checkpoint_file(*settings: Section | str | int) -> Path:
-    """Where the state of a training lies, or what it made first: all its `settings`, torch and the code are in its
-    name."""
+def checkpoint_file(*settings: Section | str | int, code: Sequence[Path] = ()) -> Path:
+    """Where the state of a training lies, or what it made first. All its `settings` are in its name, and torch, the
+    division of the data and the code: of `training` and `model`, or the files `code`."""
     told = "".join(part.model_dump_json(exclude=HOW) if isinstance(part, Section) else f" {part} " for part in settings)
     name = hashlib.sha256((told + torch.__version__).encode())
-    for file in sorted(file for folder in CODE for file in folder.glob("*.py")):
+    name.update(group_split().digest.encode())
+    for file in sorted(code or CODE):
         name.update(file.read_bytes())
     folder = work_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)

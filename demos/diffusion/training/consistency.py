@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from demos.diffusion.config import TIMES
 from demos.diffusion.model.schedulers import training_scheduler
-from demos.diffusion.training.objective import predicted
+from demos.diffusion.training.objective import missed, predicted
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from demos.diffusion.training.captions import Captions
 
 GRID = 50  # times of the teacher's DDIM, as diffusers' LCMScheduler takes them
-SCALE, SPREAD = 10.0, 0.5  # of the times in its boundary condition, and of the data
+SCALE, SIGMA_DATA = 10.0, 0.5  # of the times in its boundary condition, and of the data, as diffusers has them
 HUBER = 1e-3
 
 
@@ -69,18 +69,21 @@ class ConsistencyObjective:
             guided = self._guided(begin, late, words, accelerator)
             left = (begin - signal.to(device) * guided) / rest.to(device)
             before = signal_then.to(device) * guided + rest_then.to(device) * left
-            target = self._said(network, before, early, words, accelerator)
-        found = self._said(network, begin, late, words, accelerator)
-        return ((found - target).square() + HUBER**2).sqrt().mean() - HUBER
+            target = self._said(network, before, early, words, accelerator).clamp(-1, 1)
+            # At time 0 the state itself is the answer, and has a little noise left.
+            target = torch.where((early == 0).view(-1, 1, 1, 1).to(device), guided, target)
+        # What the network says beyond white is cut when it draws, as in the student's training.
+        found = missed(self._said(network, begin, late, words, accelerator), target)
+        return (found.square() + HUBER**2).sqrt().mean() - HUBER
 
     def _said(
         self, network: Any, state: torch.Tensor, times: torch.Tensor, words: Words, accelerator: Accelerator
     ) -> torch.Tensor:
         """The picture that the student says, which is the state itself at time 0."""
         scaled = SCALE * times.float().view(-1, 1, 1, 1).to(state)
-        spread = scaled.square() + SPREAD**2
+        spread = scaled.square() + SIGMA_DATA**2
         picture = self._picture(network, state, times, words, accelerator)
-        return SPREAD**2 / spread * state + scaled / spread.sqrt() * picture
+        return SIGMA_DATA**2 / spread * state + scaled / spread.sqrt() * picture
 
     def _guided(self, state: torch.Tensor, times: torch.Tensor, words: Words, accelerator: Accelerator) -> torch.Tensor:
         """The picture that the guided teacher sees, between black and white as when it draws."""

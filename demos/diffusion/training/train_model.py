@@ -39,6 +39,10 @@ class Trained:
     history: History
     state: Path
 
+    def forget(self) -> None:
+        """Remove what was kept in case of a stop."""
+        self.state.unlink(missing_ok=True)
+
 
 def train_model(config: DiffusionConfig, folder: Path, track: Track = plain) -> Trained:
     """Train on all but the held-out fold and the validation part, and leave the averaged pipeline in `folder`."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from demos.diffusion.model.pipeline import PictogramPipeline
 
 Method = Literal["parts", "consistency"]
+DEMO = Path(__file__).parents[1]
+DRAWING = [*DEMO.glob("model/*.py"), *(DEMO / name for name in ("sampling/draw.py", "training/lessons.py"))]
 LABELS = {"parts": "the student", "consistency": "the consistency peer"}
 
 
@@ -67,14 +69,18 @@ def train_student(
     """
     settings, seed = config.student, int(generator(config.seed, "student").integers(2**31))
     if method == "consistency":
-        settings = settings.model_copy(update={"steps": equal_updates(settings)})
-    file = checkpoint_file(method, identity, settings, seed, f"{config.train.tags} {config.train.balance}")
+        rate = {"learning_rate": settings.peer_rate}
+        settings = settings.model_copy(update={"steps": equal_updates(settings), **rate})
+    told = f"{config.train.tags} {config.train.balance}"
+    file = checkpoint_file(method, identity, settings, seed, told)
+    # Other settings of the training learn from the same lessons.
+    shown = f"{settings.draws} {settings.teacher} {settings.guidance} {settings.lessons}"
+    kept = checkpoint_file("lessons", identity, shown, seed, told, code=DRAWING).with_suffix(".lessons")
     unet: Any = type(teacher.unet).from_config(teacher.unet.config)
     unet.load_state_dict(teacher.unet.state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         add_adapter(unet, settings.rank)
-    kept = file.with_suffix(".lessons")
     objective = _objective(teacher, config, method, seed, kept, track)
     device = devices.resolve(config.device)
     history, average = fit(unet, objective, settings, device, label=LABELS[method], file=file, track=track)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from demos.clip_retrieval.corpus.encode import encode_corpus
-from demos.clip_retrieval.corpus.intake import read_corpus, report_rows, summary
+from demos.clip_retrieval.corpus.intake import read_corpus
 from demos.clip_retrieval.corpus.layout import layout_of
+from shared.corpus.skipped import report_rows, summary
 from tests.demos.clip_retrieval.test_encode import DIMENSION, MeanColours, MeanColoursSpec, Rows, counts, put, truncated
 from tests.shared.corpus.test_pictures import header_only_png
 

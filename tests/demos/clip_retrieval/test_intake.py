@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from demos.clip_retrieval.corpus import intake, layout, ray_engine
-from demos.clip_retrieval.corpus.intake import Corpus, read_corpus, write_report
+from demos.clip_retrieval.corpus.intake import Corpus, read_corpus
 from shared.corpus import items, words
 from shared.corpus.pictures import Reason
+from shared.corpus.skipped import write_report
 from shared.errors import UserError
 
 

@@ -194,3 +194,18 @@ def test_a_mask_keeps_what_is_transparent_and_what_was_added(tmp_path: Path) -> 
     assert found.shape == (60, 60)
     assert found[30, 45] == 255
     assert found[30, 15] == found[5, 45] == found[55, 45] == 0
+
+
+def test_a_mask_of_16_bits_is_read_as_what_it_is(tmp_path: Path) -> None:
+    place, start = tmp_path / "mask.png", tmp_path / "start.png"
+    grey = np.full((20, 20), 20_000, np.uint16)
+    grey[:, 10:] = 65_535
+    Image.fromarray(grey).save(place)
+    Image.new("RGB", (20, 20)).save(start)
+    found = np.asarray(_mask(Request("dog", (0,), 1, image=start, mask=place), 20)).astype(int)
+    assert abs(found[10, 3] - 78) <= 1  # 20,000 of 65,535
+    assert found[10, 16] == 255
+    whole = place.read_bytes()
+    place.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"mask\.png: broken"):
+        _mask(Request("dog", (0,), 1, image=start, mask=place), 20)

@@ -10,7 +10,7 @@ import torch
 
 from demos.clip_retrieval.model.torch_encoder import load_open_clip
 from demos.diffusion.config import SampleSection
-from demos.diffusion.model.clip import EDGES, Clip, _shifted
+from demos.diffusion.model.clip import EDGES, SHIPPED, Clip, _shifted
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.sampling.choose import best_of, likenesses
 from demos.diffusion.sampling.draw import draw
@@ -64,15 +64,25 @@ def test_a_shift_moves_and_fills_with_white() -> None:
         assert white == 64 * (abs(down) + abs(right))
 
 
-def test_guidance_makes_pictures_liker_and_keeps_each_to_itself(clip: Clip, tiny_pipeline: PictogramPipeline) -> None:
-    settings, prompts = SampleSection(steps=6, guidance=1.0), [*NAMES, *NAMES]
-    seeds = list(range(8))
-    plain = draw(tiny_pipeline, prompts, seeds, settings)
-    guided = draw(tiny_pipeline, prompts, seeds, settings, guide=lambda some: ClipGuide(clip, some, 0.3, 2))
-    assert likenesses(clip, guided, prompts).mean() > likenesses(clip, plain, prompts).mean() + 0.05
-    alone = draw(tiny_pipeline, prompts[3:4], [3], settings, guide=lambda some: ClipGuide(clip, some, 0.3, 2))
-    # A gradient of length 1 enlarges what sums in another order leave.
-    assert np.abs(alone[0].astype(int) - guided[3]).mean() < 3
+def test_guidance_makes_pictures_liker_and_keeps_each_to_itself(clip: Clip, shown: torch.Tensor) -> None:
+    names = [*NAMES, "ship", "cat"]
+    guide = ClipGuide(clip, names, 0.3, 4)
+    moved = guide(shown, 0.5)
+    before, after = ((clip.pictures(pictures) * clip.texts(names)).sum(1) for pictures in (shown, moved))
+    assert (after > before + 0.03).all()
+    assert moved.abs().max() <= 1
+    alone = ClipGuide(clip, names[3:4], 0.3, 4)(shown[3:4], 0.5)
+    assert (alone[0] - moved[3]).abs().mean() < 0.01
+    # Where the picture says nothing yet, and where it would keep what is moved as noise.
+    assert guide(shown, 1e-4) is shown
+    assert guide(shown, 0.9) is shown
+
+
+def test_guidance_reaches_what_is_drawn(clip: Clip, tiny_pipeline: PictogramPipeline) -> None:
+    settings, seeds = SampleSection(steps=4, guidance=1.0), [0, 1, 2, 3]
+    plain = draw(tiny_pipeline, NAMES, seeds, settings)
+    guided = draw(tiny_pipeline, NAMES, seeds, settings, guide=lambda some: ClipGuide(clip, some, 0.3, 2))
+    assert (plain != guided).any((1, 2, 3)).all()
 
 
 def test_without_strength_nothing_is_moved(clip: Clip, tiny_pipeline: PictogramPipeline) -> None:
@@ -92,6 +102,7 @@ def test_the_best_of_several_is_the_likest(clip: Clip, tiny_pipeline: PictogramP
 
 
 def test_what_is_no_tower_is_one_line(tmp_path: Path) -> None:
+    from safetensors import safe_open
     from safetensors.torch import save_file
 
     (tmp_path / "text").write_text("no tower")
@@ -100,3 +111,8 @@ def test_what_is_no_tower_is_one_line(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="no tower of clip_retrieval"):
         Clip(tmp_path / "other.safetensors")
+    with safe_open(SHIPPED, framework="pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, tmp_path / "fold.safetensors", metadata={**header, "fold": "1"})
+    with pytest.raises(UserError, match="may know what is held out here"):
+        Clip(tmp_path / "fold.safetensors")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from demos.diffusion.config import DiffusionConfig, EvaluationSection, ModelSection, StudentSection
 from demos.diffusion.evaluate import evaluate
@@ -47,7 +48,8 @@ def rows_of(result: Result, title: str) -> list[str]:
 
 
 def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, tmp_path: Path) -> None:
-    first = evaluate(config, run_in(tmp_path / "first"))
+    kept = run_in(tmp_path / "first")
+    first = evaluate(config, kept)
     assert [table.title for table in first.tables] == [
         "The student",
         "Average of the weights",
@@ -58,7 +60,12 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     assert rows_of(first, "The teacher's training") == [str(step) for step in range(1, 7)]
     assert {"the student, 2 steps", "latent consistency distillation, 2 steps"} <= set(rows_of(first, "The student"))
     assert len({metric.name for metric in first.metrics}) == len(first.metrics)
+    # What goes on after a stop stays until the run is kept.
+    assert [file.suffix for file in (tmp_path / "states" / "checkpoints").iterdir()] == [".lessons"]
+    for action in kept.actions:
+        action()
     assert not list((tmp_path / "states" / "checkpoints").iterdir())
+    assert {weights.name for weights in first.weights} >= {"the teacher", "the student's adapter"}
     pipeline = tmp_path / "first" / "pipeline"
     # Opened, and with settings of another student: the one that is there draws as it has learned.
     opened = config.model_copy(
@@ -79,6 +86,18 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     (pipeline / STUDENT / LEARNED).write_text("{}")
     with pytest.raises(UserError, match="does not say in how many steps"):
         evaluate(opened, run_in(tmp_path / "third"))
+
+
+@pytest.mark.parametrize(
+    ("model", "student", "told"),
+    [
+        ("train", {"name": "beside"}, "beside a teacher that is trained now there is none"),
+        ("shipped", {"name": "none", "peer": True}, "is trained beside a student"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(model: str, student: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        DiffusionConfig.model_validate({"model": {"name": model}, "student": student})
 
 
 def test_what_was_trained_on_other_names_is_not_judged(tmp_path: Path) -> None:

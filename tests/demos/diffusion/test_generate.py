@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,6 +21,9 @@ from demos.diffusion.sampling.pictograms import identity
 from demos.diffusion.training.distil import add_adapter
 from demos.diffusion.verb import generate
 from shared.errors import UserError
+from shared.run import Terminated
+
+PICTURE = Path(__file__).parents[3] / "docs" / "images" / "clip-queries.png"
 
 
 @pytest.fixture
@@ -59,8 +65,10 @@ def test_each_picture_says_how_it_was_made(folder: Path, tmp_path: Path, capsys:
         ({"words": "   "}, "no words"),
         ({"sampler": "ddmi"}, 'did you mean "ddim"'),
         ({"mask": Path("m.png")}, "give both"),
+        ({"sampler": "lcm"}, "unknown sampler"),
+        ({"image": Path("absent.png")}, r"absent\.png: unreadable"),
         ({"strength": 0.5}, "give both"),
-        ({"image": Path("x.png")}, "starts from words alone"),
+        ({"image": PICTURE}, "starts from words alone"),
         ({"negative": "blue"}, "no --negative"),
         ({"size": 48}, "draws pictures of 32 pixels"),
         ({"student": True}, "has no student"),
@@ -101,7 +109,10 @@ def test_a_student_draws_in_the_steps_that_it_has_learned(
     assert "by the teacher: 5 steps, 10 evaluations" in said(steps=5)
     assert "by the teacher: 2 steps" in said(steps=2, student=False)
     assert "by the student: 5 steps" in said(steps=5, student=True)
+    assert "with ddim, and is worse with euler" in said(steps=2, sampler="euler")
+    assert "ddim leaves a little noise in 6 steps" in said(steps=6, sampler="ddim")
     (folder / STUDENT / LEARNED).unlink()
+    assert "by the teacher: 2 steps" in said(steps=2, student=False)
     with pytest.raises(UserError, match="does not say in how many steps"):
         said(steps=2)
 
@@ -116,20 +127,46 @@ def test_words_that_are_not_read_are_told(folder: Path, tmp_path: Path, capsys: 
     assert "token" not in capsys.readouterr().err
 
 
-def test_an_interrupted_drawing_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_what_was_drawn_before_a_stop_is_kept(
+    stop: type[BaseException],
+    code: int,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved, save = 0, module._save
 
-    monkeypatch.setattr(module, "_save", full)
-    with pytest.raises(KeyboardInterrupt):
-        generate("dog", n=1, steps=1, model=f"local-dir:{folder}", out=tmp_path / "runs")
-    assert list((tmp_path / "runs" / "generate").iterdir()) == []
+    def stopped(*given: Any) -> None:
+        nonlocal saved
+        if saved == most:
+            raise stop
+        saved += 1
+        save(*given)
+
+    monkeypatch.setattr(module, "_save", stopped)
+    settings = {"n": 3, "steps": 1, "model": f"local-dir:{folder}"}
+    most = 0
+    with pytest.raises(typer.Exit) as ended:
+        generate("dog", **settings, out=tmp_path / "none")  # type: ignore[arg-type]
+    assert ended.value.exit_code == code
+    assert list((tmp_path / "none" / "generate").iterdir()) == []
+    assert "nothing was drawn" in capsys.readouterr().err
+    most = 2
+    with pytest.raises(typer.Exit):
+        generate("dog", **settings, out=tmp_path / "some")  # type: ignore[arg-type]
+    assert sorted(file.name for file in drawn(tmp_path / "some").iterdir()) == ["seed-0.png", "seed-1.png", "sheet.png"]
+    assert "2 of 3 pictures are kept" in capsys.readouterr().err
 
 
 def test_the_command_line_knows_the_verb() -> None:
-    import typer
-
     app = typer.Typer()
     app.command()(generate)
-    for wrong in (["dog", "--steps", "0"], ["dog", "--n", "0"], ["dog", "--guidance", "0.5"], []):
-        assert CliRunner().invoke(app, wrong).exit_code == 2
+    for option, value in (("--steps", "0"), ("--n", "0"), ("--guidance", "0.5")):
+        answer = CliRunner().invoke(app, ["dog", option, value])
+        assert answer.exit_code == 2
+        assert option in answer.output
+        assert "greater than or equal to 1" in answer.output
+    told = " ".join(re.sub(r"[│\s]+", " ", CliRunner().invoke(app, ["--help"]).output).split())
+    assert "the student's own, else 20, pretrained 30" in told

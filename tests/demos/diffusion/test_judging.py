@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from demos.diffusion.judging.judge import noisy
 from demos.diffusion.judging.kid import kernel_distance
@@ -52,14 +53,47 @@ def test_the_judge_of_words_knows_what_it_learned_and_guesses_else() -> None:
     texts = random.normal(size=(300, 16))
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     judge = WordJudge.fit(features, texts)
-    assert judge.right(features[:150], texts[:150], random).mean() > 0.95
-    guessed = judge.right(random.normal(size=(150, 20)).astype(np.float32), texts[:150], random).mean()
-    assert guessed < 0.08
+    assert judge.precision(judge.says(features[:150]), texts[:150]).mean() > 0.95
+    # Random words for random pictures: what is not known is guessed.
+    assert judge.precision(judge.says(features[:150], np.arange(150)), texts[:150]).mean() < 0.08
+    unknown = random.normal(size=(150, 20)).astype(np.float32)
+    assert judge.precision(judge.says(unknown), texts[:150]).mean() < 0.08
     assert chance(["a"] * 400) == 1 / AMONG
 
 
 def test_ties_count_against_the_picture() -> None:
-    random = generator(0, "words")
     texts = np.tile(np.array([[1.0, 0.0], [0.0, 1.0]]), (2, 1))
     judge = WordJudge.fit(np.eye(4, dtype=np.float32), texts)
-    assert not judge.right(np.eye(4, dtype=np.float32), texts, random).any()
+    assert not judge.precision(judge.says(np.eye(4, dtype=np.float32)), texts).any()
+
+
+def test_a_judge_without_a_picture_is_one_that_never_saw_it() -> None:
+    random = generator(1, "words")
+    features = random.normal(size=(60, 8)).astype(np.float32)
+    texts = random.normal(size=(60, 5))
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    judge = WordJudge.fit(features, texts)
+    asked, without = random.normal(size=(60, 8)).astype(np.float32), random.permutation(60)
+    asked[:5] = features[without[:5]]
+    said = judge.says(asked, without)
+    units = [vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (features, asked)]
+    for number, left in enumerate(without.tolist()):
+        rest = np.delete(np.arange(60), left)
+        model = clone(judge.model).fit(units[0][rest], (texts - texts.mean(0))[rest])
+        expected = model.predict(units[1][[number]])[0]
+        assert said[number] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+def test_precision_is_that_of_many_draws_of_others() -> None:
+    random = generator(2, "words")
+    prompts, said = random.normal(size=(2, 130, 6))
+    prompts /= np.linalg.norm(prompts, axis=1, keepdims=True)
+    said = said + 3 * prompts
+    judge = WordJudge.fit(random.normal(size=(20, 4)).astype(np.float32), prompts[:20])
+    scores = judge.scores(said, prompts)
+    found = []
+    for row in range(20):
+        others = np.delete(np.arange(130), row)
+        draws = [random.permutation(others)[: AMONG - 1] for _ in range(400)]
+        found.append(np.mean([(scores[row, some] < scores[row, row]).all() for some in draws]))
+    assert judge.precision(said, prompts)[:20] == pytest.approx(np.array(found), abs=0.11)

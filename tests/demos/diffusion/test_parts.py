@@ -11,8 +11,8 @@ from demos.diffusion.config import DiffusionConfig, EvaluationSection, SampleSec
 from demos.diffusion.data import training_records, validation
 from demos.diffusion.judging import parts
 from demos.diffusion.judging.compose import PALETTE, THINGS, Composition, colour_of, unseen
-from demos.diffusion.judging.judge import Judge
-from demos.diffusion.judging.memory import SAME, nearest
+from demos.diffusion.judging.judge import Judge, noisy
+from demos.diffusion.judging.memory import nearest
 from demos.diffusion.judging.parts import Studio
 from demos.diffusion.model.clip import Clip
 from demos.diffusion.model.pipeline import PictogramPipeline
@@ -20,6 +20,7 @@ from shared.openmoji.records import captions, records
 from shared.openmoji.render import pictures
 from shared.progress import Progress
 from shared.run import RunFolder
+from shared.seed import generator
 
 
 @pytest.fixture
@@ -50,7 +51,10 @@ def test_what_was_drawn_is_not_drawn_again(studio: Studio, monkeypatch: pytest.M
 
 def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     quality = parts.quality(studio)
-    assert [row[1] for row in quality.tables[0].rows] == [None, 100, 20, 50]
+    assert [row[1] for row in quality.tables[0].rows] == [None, None, 100, 20, 50]
+    assert quality.tables[0].caption is not None
+    assert "nearest of 16," in quality.tables[0].caption
+    assert "chance 6.2 %" in quality.tables[0].caption
     samplers = parts.samplers(studio)
     # Heun looks twice at a step, so it has half the steps; guidance doubles all.
     assert {row[0]: row[1] for row in samplers.tables[0].rows}["Heun, 1 steps"] == 2
@@ -59,9 +63,13 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     clip = parts.clip(studio, Clip())
     assert {row[1] for row in clip.tables[0].rows} == {4}
     memory = parts.memory(studio)
-    assert memory.tables[0].rows[0][0] == "real held-out pictures"
-    files = [figure.file for part in (samplers, student, clip, memory) for figure in part.figures]
-    assert len(files) == 4
+    # What is copied is found in spite of noise; what the split keeps apart is none.
+    assert [row[2] for row in memory.tables[0].rows[:2]] == [100, 0]
+    assert memory.tables[0].rows[1][0] == "real held-out pictures"
+    composition = parts.composition(studio, training_records())
+    assert [row[0] for row in composition.tables[0].rows] == ["colour and thing", "the thing alone"]
+    files = [figure.file for part in (samplers, student, clip, memory, composition) for figure in part.figures]
+    assert len(files) == 5
     assert all((studio.run.folder / file).is_file() for file in files)
 
 
@@ -97,11 +105,10 @@ def test_a_picture_without_colour_has_none() -> None:
 
 
 def test_a_copy_is_found() -> None:
-    random = np.random.default_rng(0)
-    train = random.normal(size=(700, 32)).astype(np.float32)
-    made = np.concatenate([train[[600, 3]] + 0.01, random.normal(size=(300, 32)).astype(np.float32)])
-    found = nearest(made, train)
+    real = np.asarray(pictures(64))
+    train = training_records()
+    made = np.concatenate([noisy(real[train[[600, 3]]], 6.0, generator(0, "noise")), real[validation()]])
+    found = nearest(made, real[train])
     assert found.at[:2].tolist() == [600, 3]
     assert found.copies[:2].all()
     assert not found.copies[2:].any()
-    assert (found.likeness[:2] > SAME).all()

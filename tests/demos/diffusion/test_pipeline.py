@@ -78,6 +78,21 @@ def test_what_is_no_pipeline_is_one_line(tiny_pipeline: PictogramPipeline, tmp_p
         opened(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [("scheduler/scheduler_config.json", "prediction_type", "v_prediction"), ("model_index.json", "spread", 0.5)],
+)
+def test_what_was_trained_to_predict_something_else_is_refused(
+    file: str, key: str, value: object, tiny_pipeline: PictogramPipeline, tmp_path: Path
+) -> None:
+    tiny_pipeline.save_pretrained(tmp_path)
+    told = json.loads((tmp_path / file).read_text())
+    assert told[key] != value
+    (tmp_path / file).write_text(json.dumps({**told, key: value}))
+    with pytest.raises(UserError, match=rf"something else .*{value}.*train it anew"):
+        opened(tmp_path)
+
+
 def test_words_are_those_of_the_text_model(tiny_pipeline: PictogramPipeline) -> None:
     words = tiny_pipeline.encode(["a red apple", "flag of Norway", "word " * 100])
     assert words.states.shape == (3, CONTEXT, 384)

@@ -132,7 +132,7 @@ def test_a_student_is_read_back_as_it_was_trained(
 ) -> None:
     monkeypatch.setattr(module, "training_records", lambda: np.arange(len(some_emojis)))
     monkeypatch.setattr(module, "records", lambda: some_emojis)
-    monkeypatch.setattr(module, "checkpoint_file", lambda *_: tmp_path / "state.pt")
+    monkeypatch.setattr(module, "checkpoint_file", lambda *_, **__: tmp_path / "state.pt")
     folder = tmp_path / "pipeline"
     tiny_pipeline.save_pretrained(folder)
     before = {name: tensor.clone() for name, tensor in tiny_pipeline.unet.state_dict().items()}
@@ -190,7 +190,7 @@ def test_a_consistency_model_that_is_sure_has_nothing_to_learn(
     sure.picture = -sure.picture
     other = Sure(tiny_pipeline)
     assert float(objective(other, 0, accelerator)) < 0.02  # the student alone is asked at both times
-    made = draw(tiny_pipeline, ["dog"], [0], SampleSection(sampler="lcm", steps=4, guidance=1.0))
+    made = draw(tiny_pipeline, ["dog"], [0], SampleSection(steps=4, guidance=1.0).model_copy(update={"sampler": "lcm"}))
     expected = (torch.nn.functional.pixel_shuffle(sure.picture, 4)[0].permute(1, 2, 0).numpy() + 1) * 127.5
     assert np.abs(made[0] - expected).max() < 2
 

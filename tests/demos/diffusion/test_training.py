@@ -176,7 +176,7 @@ def test_the_rate_rises_stays_and_falls() -> None:
 def test_other_code_goes_on_from_no_state_of_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demos.diffusion.training.checkpoint.work_folder", lambda: tmp_path)
     (tmp_path / "objective.py").write_text("loss = velocity")
-    monkeypatch.setattr("demos.diffusion.training.checkpoint.CODE", [tmp_path])
+    monkeypatch.setattr("demos.diffusion.training.checkpoint.CODE", [tmp_path / "objective.py"])
     before = checkpoint_file("teacher")
     assert checkpoint_file("teacher") == before
     (tmp_path / "objective.py").write_text("loss = picture")
