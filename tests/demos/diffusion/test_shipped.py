@@ -38,6 +38,7 @@ def test_the_card_names_the_weights_the_command_and_the_data() -> None:
 def test_what_is_shipped_is_small_and_holds_no_pickle() -> None:
     files = [file for file in SHIPPED.rglob("*") if file.is_file()]
     assert {file.suffix for file in files} <= {".safetensors", ".json", ".md"}
+    assert not any("_name_or_path" in file.read_text(encoding="utf-8") for file in files if file.suffix == ".json")
     assert sum(file.stat().st_size for file in files) < LARGEST
 
 
