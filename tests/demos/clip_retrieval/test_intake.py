@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.corpus import intake, layout, ray_engine
+from demos.clip_retrieval.corpus import layout, ray_engine
 from demos.clip_retrieval.corpus.intake import Corpus, read_corpus
-from shared.corpus import items, words
+from shared.corpus import items, skipped, words
 from shared.corpus.pictures import Reason
 from shared.corpus.skipped import write_report
 from shared.errors import UserError
@@ -51,7 +51,7 @@ def keys(corpus: Corpus) -> list[str]:
     return [item.key for item in corpus.items]
 
 
-@pytest.mark.parametrize("module", [intake, items, layout, ray_engine, words])
+@pytest.mark.parametrize("module", [items, layout, ray_engine, skipped, words])
 def test_examples(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.failed == 0
