@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demos.clip_retrieval.corpus import layout, ray_engine
+from demos.clip_retrieval.corpus import intake, layout, ray_engine
 from demos.clip_retrieval.corpus.intake import Corpus, read_corpus
 from shared.corpus import items, skipped, words
 from shared.corpus.pictures import Reason
