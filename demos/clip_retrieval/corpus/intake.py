@@ -2,7 +2,7 @@
 
 corpus = read_corpus("~/Pictures")
 print(corpus.summary())                       # 1,234 pictures, 12 skipped: 5 broken, 4 hidden, 3 duplicate
-write_report(corpus.problems, Path("skipped.csv"))
+shared.corpus.skipped.write_report(corpus.problems, Path("skipped.csv"))
 """
 
 from __future__ import annotations

@@ -82,11 +82,11 @@ def opened(folder: Path) -> PictogramPipeline:
             )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({_first_line(error)})") from None
+    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
+        raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")
     says, spread = found.scheduler.config.get("prediction_type"), found.config.spread
     if says != "sample" or spread != SPREAD:
         raise UserError(f"{folder}: was trained to predict something else ({says}, spread {spread}); train it anew")
-    if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
-        raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")
     found.set_progress_bar_config(disable=True)
     found.unet.float()  # weights may be kept in half precision
     return found

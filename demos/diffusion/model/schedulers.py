@@ -53,5 +53,5 @@ def _kinds() -> dict[str, Any]:
         "dpm++": DPMSolverMultistepScheduler,
         "euler": EulerDiscreteScheduler,
         "heun": HeunDiscreteScheduler,
-        "lcm": LCMScheduler,
+        "lcm": LCMScheduler,  # of the consistency peer; no setting names it
     }
