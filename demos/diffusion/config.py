@@ -107,12 +107,18 @@ class StudentSection(Schedule):
     name: Literal["train", "beside", "none"] = Field(
         "beside", description="train = train now; beside = the one in the teacher's folder; none = no student"
     )
-    steps: int = Field(3_000, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    steps: int = Field(2_400, ge=1, le=10_000_000, description="updates, 1 to 1e7")
     draws: int = Field(4, ge=1, le=64, description="steps in which it draws, each one evaluation, 1 to 64")
     teacher: int = Field(6, ge=1, le=100, description="steps of its teacher to one of its own, 1 to 100")
     guidance: float = Field(4.0, ge=1, le=50, description="of the teacher that it learns from, 1 to 50")
     lessons: int = Field(
-        4096, ge=16, le=1_000_000, description="drawings of the teacher that it learns from, 16 to 1e6"
+        2048, ge=16, le=1_000_000, description="drawings of the teacher that it learns from, 16 to 1e6"
+    )
+    rounds: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="times that its teacher shows it how to go on from where it has got to itself, 0 to 100",
     )
     rank: int = Field(32, ge=1, le=1024, description="of the LoRA adapter that makes a teacher a student, 1 to 1024")
     peer: bool = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.parts import Findings, Studio
 from demos.diffusion.judging.tables import ways
 from demos.diffusion.model.build import STUDENT, folder_of, opened, with_student
-from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of
+from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of, weights_digest
 from shared import device as devices
 from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
@@ -51,7 +50,7 @@ PARTS = {
     "training": Part(title="Training", intro="How the weights came about."),
 }
 WEIGHTED = "Weighted mean square error of the picture"
-LOSSES = {"student": "Weighted mean square error of the picture", "peer": "Pseudo-Huber difference of the pictures"}
+LOSSES = {"student": "Weighted pseudo-Huber error of the picture", "peer": "Pseudo-Huber difference of the pictures"}
 FEW = 100  # steps up to which an opened model's training is shown anew, from scratch
 
 
@@ -155,9 +154,9 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
 
 
 def _weights(folder: Path, config: DiffusionConfig) -> list[DataUse]:
-    found = {"the teacher": _digest(folder / "unet")}
+    found = {"the teacher": weights_digest(folder / "unet")}
     if config.student.name != "none" and (folder / STUDENT).is_dir():
-        found["the student's adapter"] = _digest(folder / STUDENT)
+        found["the student's adapter"] = weights_digest(folder / STUDENT)
     version = config.model.name.partition(":")[0]
     return [DataUse(name=name, version=version, sha256=digest, licence="Apache-2.0") for name, digest in found.items()]
 
@@ -166,7 +165,7 @@ def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> N
     """The student, in the folder of the run, and its peer, in another."""
     from demos.diffusion.training.train_student import train_student
 
-    identity, teacher = _digest(folder / "unet"), models.teacher
+    identity, teacher = weights_digest(folder / "unet"), models.teacher
     run.say("training the student")
     if models.trained is None:  # a student lies beside its teacher
         with quiet_and_offline():
@@ -178,12 +177,6 @@ def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> N
         place = run.folder / "peer"
         models.taught["peer"] = train_student(teacher, config, place, identity, run.track, method="consistency")
     models.pipelines |= {who: taught.pipeline for who, taught in models.taught.items()}
-
-
-def _digest(folder: Path) -> str:
-    """Of the weights in a folder."""
-    files = sorted(folder.glob("*.safetensors"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _training(studio: Studio, models: Models, config: DiffusionConfig) -> Findings:

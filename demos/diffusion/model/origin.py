@@ -3,6 +3,7 @@ beside them draws."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ def doubt_of_split(folder: Path) -> str | None:
     if (told.get("split"), told.get("fold")) != (group_split().digest, FOLD):
         raise UserError(f"{folder}: was trained on another division of OpenMoji; what is judged here may be among it")
     return None
+
+
+def weights_digest(*folders: Path) -> str:
+    """SHA-256 of the weights in folders, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def keep_learned(folder: Path, draws: int, guidance: float) -> None:

@@ -101,7 +101,7 @@ class PictogramPipeline(DiffusionPipeline):
         fresh = {"generator": generators} if takes else {}
         for number, time in enumerate(self.progress_bar(self.scheduler.timesteps)):
             seen = self.scheduler.scale_model_input(state, time)
-            picture = self._picture(seen, time, words, guidance_scale if guided else 1.0, correct)
+            picture = self.picture(seen, time, words, guidance_scale if guided else 1.0, correct)
             state = self.scheduler.step(picture, time, state, **fresh).prev_sample
             if callback_on_step_end:
                 callback_on_step_end(self, number, int(time), {"latents": state})
@@ -115,15 +115,19 @@ class PictogramPipeline(DiffusionPipeline):
         drawn = [torch.randn(shape, generator=generators[row] if generators else None) for row in range(count)]
         return torch.cat(drawn).to(self.device)
 
-    def _picture(
+    def picture(
         self,
         seen: Tensor,
         time: Tensor,
         words: Words,
         guidance: float,
-        correct: Callable[[Tensor, float], Tensor] | None,
+        correct: Callable[[Tensor, float], Tensor] | None = None,
     ) -> Tensor:
-        """The guided picture, between black and white."""
+        """(n, 3 patch², s / patch, s / patch) the picture that is seen in as large states at a time, guided, and kept
+        between black and white.
+
+        words: of n prompts, and where guidance is not 1, of none for each of them after those.
+        """
         twice = torch.cat([seen, seen]) if guidance != 1 else seen
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             found = self.unet(

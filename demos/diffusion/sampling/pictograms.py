@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import torch
 
 from demos.diffusion.config import TIMES, SampleSection
 from demos.diffusion.model.build import STUDENT, opened, with_student
-from demos.diffusion.model.origin import draws_of
+from demos.diffusion.model.origin import draws_of, weights_digest
 from demos.diffusion.model.pipeline import CONTEXT
 from demos.diffusion.sampling.draw import drawing, evaluations
 from demos.diffusion.sampling.request import Request, doubts
@@ -101,8 +100,4 @@ class Pictograms:
 
 def identity(folder: Path, student: bool) -> str:
     """Sixteen hexadecimal digits that name the weights of a pipeline's folder, with or without its student's."""
-    parts = [folder / "unet", *([folder / STUDENT] if student else [])]
-    digest = hashlib.sha256()
-    for file in sorted(file for part in parts for file in part.glob("*.safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return weights_digest(folder / "unet", *([folder / STUDENT] if student else []))[:16]

@@ -19,7 +19,7 @@ from demos.diffusion.training.checkpoint import checkpoint_file
 from demos.diffusion.training.consistency import ConsistencyObjective
 from demos.diffusion.training.distil import StudentObjective, add_adapter, equal_updates
 from demos.diffusion.training.fit import History, StepLoss, fit
-from demos.diffusion.training.lessons import lessons
+from demos.diffusion.training.lessons import Lessons, School
 from demos.diffusion.training.objective import odds_of
 from shared import device as devices
 from shared.openmoji.families import families
@@ -46,12 +46,12 @@ class Taught:
     pipeline: PictogramPipeline
     history: History
     steps: int
-    state: tuple[Path, Path]
+    state: tuple[Path, ...]
 
     def forget(self) -> None:
         """Remove what was kept in case of a stop."""
-        self.state[0].unlink(missing_ok=True)
-        shutil.rmtree(self.state[1], ignore_errors=True)
+        for place in self.state:
+            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
 
 
 def train_student(
@@ -81,7 +81,8 @@ def train_student(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         add_adapter(unet, settings.rank)
-    objective = _objective(teacher, config, method, seed, kept, track)
+    own = file.with_suffix(".lessons")
+    objective = _objective(teacher, unet, config, method, seed, (kept, own), track)
     device = devices.resolve(config.device)
     history, average = fit(unet, objective, settings, device, label=LABELS[method], file=file, track=track)
     average.copy_to([weight for weight in unet.parameters() if weight.requires_grad])
@@ -89,17 +90,27 @@ def train_student(
         unet.to(memory_format=torch.contiguous_format).half()
         unet.save_lora_adapter(folder / STUDENT, safe_serialization=True)
     keep_learned(folder, settings.draws, settings.guidance)
-    return Taught(with_student(teacher, folder), history, settings.steps, (file, kept))
+    return Taught(with_student(teacher, folder), history, settings.steps, (file, kept, own))
 
 
 def _objective(
-    teacher: PictogramPipeline, config: DiffusionConfig, method: Method, seed: int, kept: Path, track: Track
+    teacher: PictogramPipeline,
+    unet: Any,
+    config: DiffusionConfig,
+    method: Method,
+    seed: int,
+    kept: tuple[Path, Path],
+    track: Track,
 ) -> StepLoss:
     rows, settings = training_records(), config.student
     captions = Captions(teacher, [records()[row] for row in rows], generator(seed, "tags"))
     odds, tags = odds_of(families()[rows], config.train.balance), config.train.tags
     if method == "parts":
-        learned = lessons(teacher, captions, odds, settings, tags=tags, seed=seed, folder=kept, track=track)
-        return StudentObjective(learned, captions, settings, seed)
+        school = School(teacher, captions, odds, settings, tags=tags, seed=seed, track=track)
+
+        def again(lessons: Lessons, number: int) -> Lessons:
+            return school.again(lessons, unet, kept[1] / str(number))
+
+        return StudentObjective(school.first(kept[0]), captions, settings, seed, again)
     shown = np.asarray(pictures(teacher.unet.config.sample_size * teacher.config.patch)[rows])
     return ConsistencyObjective(teacher, shown, captions, odds, settings, tags=tags, seed=seed)

@@ -19,7 +19,7 @@ from demos.diffusion.training import train_student as module
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.consistency import ConsistencyObjective
 from demos.diffusion.training.distil import StudentObjective, add_adapter, equal_updates
-from demos.diffusion.training.lessons import Lessons, lessons
+from demos.diffusion.training.lessons import Lessons, School
 from demos.diffusion.training.train_student import train_student
 from shared.device import precision
 from shared.errors import UserError
@@ -29,51 +29,90 @@ from shared.seed import generator
 SETTINGS = StudentSection(steps=3, batch=4, draws=4, teacher=2, lessons=16, rank=4, warmup=1)
 
 
-def taught(
-    pipeline: PictogramPipeline, emojis: list[Emoji], settings: StudentSection = SETTINGS, folder: Path | None = None
-) -> tuple[Lessons, Captions]:
+def school(pipeline: PictogramPipeline, emojis: list[Emoji], settings: StudentSection = SETTINGS) -> School:
     captions = Captions(pipeline, emojis, generator(0, "tags"))
-    odds = np.full(len(emojis), 1 / len(emojis))
-    return lessons(pipeline, captions, odds, settings, tags=0.4, seed=5, folder=folder), captions
+    return School(pipeline, captions, np.full(len(emojis), 1 / len(emojis)), settings, tags=0.4, seed=5)
+
+
+def objective_of(pipeline: PictogramPipeline, emojis: list[Emoji], learned: Lessons) -> StudentObjective:
+    captions = Captions(pipeline, emojis, generator(0, "tags"))
+    return StudentObjective(learned, captions, SETTINGS, 0, lambda lessons, _: lessons)
+
+
+def states_of(pipeline: PictogramPipeline, prompt: str, steps: int, guidance: float, seed: int) -> list[torch.Tensor]:
+    """Where the pipeline is after each step."""
+    found: list[torch.Tensor] = []
+    noise = torch.Generator().manual_seed(seed)
+    pipeline(prompt, steps, guidance, noise, callback_on_step_end=lambda *told: found.append(told[3]["latents"][0]))
+    return found
 
 
 def test_the_lessons_are_the_teachers_own_way(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
-    learned, captions = taught(tiny_pipeline, some_emojis)
-    assert learned.states.shape == (16, 5, 48, 8, 8)
+    learned = school(tiny_pipeline, some_emojis).first()
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    assert learned.begins.shape == learned.ends.shape == (16, 4, 48, 8, 8)
+    assert (learned.begins[:, 1:] == learned.ends[:, :-1]).all()
     assert learned.times.tolist() == [999, 749, 499, 249]
     sampler = scheduler_of("ddim", tiny_pipeline.scheduler)
     sampler.set_timesteps(4)
     assert learned.times.tolist() == sampler.timesteps.tolist()
     assert learned.signal[0] < 1e-6
     assert learned.signal[-1] == 1
+    # Of the whole way the first part alone is the pipeline's: there no step remembers one of the part before.
     tiny_pipeline.scheduler = scheduler_of("dpm++", tiny_pipeline.scheduler)
-    number = 3
     tiny_pipeline.mixed = precision("cpu") == "bf16"
-    expected = tiny_pipeline(
-        captions.texts[learned.texts[number]],
-        8,
-        SETTINGS.guidance,
-        torch.Generator().manual_seed(5 + number),
-        output_type="np",
-    ).images[0]
-    last = torch.from_numpy(learned.states[number, -1].astype(np.float32))
-    found = torch.nn.functional.pixel_shuffle(last, 4).permute(1, 2, 0).clamp(-1, 1).numpy() / 2 + 0.5
+    number = 3
+    wanted = states_of(tiny_pipeline, captions.texts[learned.texts[number]], 8, SETTINGS.guidance, 5 + number)[1]
     # Kept in half precision.
-    assert np.abs(found - expected).mean() < 0.02
+    assert np.abs(learned.ends[number, 0].astype(np.float32) - wanted.numpy()).mean() < 0.02
+
+
+def test_later_lessons_begin_where_the_student_is(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
+    teaching = school(tiny_pipeline, some_emojis)
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    first = teaching.first()
+    unet = tiny_pipeline.unet.train()
+    later = teaching.again(first, unet, None)
+    assert unet.training
+    assert (later.begins[:, 0] == first.begins[:, 0]).all()
+    assert (later.ends[:, 0] == first.ends[:, 0]).all()
+    tiny_pipeline.unet.eval()
+    tiny_pipeline.scheduler = scheduler_of("ddim", tiny_pipeline.scheduler)
+    tiny_pipeline.mixed = precision("cpu") == "bf16"
+    number = 6
+    ways = states_of(tiny_pipeline, captions.texts[first.texts[number]], 4, 1.0, 5 + number)
+    for part in (1, 2, 3):
+        off = np.abs(later.begins[number, part].astype(np.float32) - ways[part - 1].numpy())
+        assert off.mean() < 0.02
+    # From there the teacher goes on as if nothing had been before.
+    sampler = scheduler_of("dpm++", tiny_pipeline.scheduler)
+    sampler.set_timesteps(8)
+    last = sampler.timesteps[-2:].tolist()
+    sampler.set_timesteps(timesteps=last)
+    state = torch.from_numpy(later.begins[number : number + 1, 3].astype(np.float32))
+    words = tiny_pipeline.encode([captions.texts[first.texts[number]], ""])
+    with torch.no_grad():
+        for time in sampler.timesteps:
+            picture = tiny_pipeline.picture(state, time, words, SETTINGS.guidance)
+            state = sampler.step(picture, time, state).prev_sample
+    # Half precision, which guidance amplifies.
+    off, other = (np.abs(of - state[0].numpy()).mean() for of in (later.ends[number, 3], first.ends[number, 3]))
+    assert off < 0.08
+    assert other > 3 * off
 
 
 def test_the_picture_that_is_taught_leads_to_the_end_of_the_part(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
 ) -> None:
-    learned, captions = taught(tiny_pipeline, some_emojis)
-    objective = StudentObjective(learned, captions, SETTINGS, 0)
+    learned = school(tiny_pipeline, some_emojis).first()
+    objective = objective_of(tiny_pipeline, some_emojis, learned)
     sampler = scheduler_of("ddim", tiny_pipeline.scheduler)
     sampler.set_timesteps(4)
     rows = np.arange(16)
     for part, time in enumerate(sampler.timesteps):
         begins, picture = objective.lesson(rows, np.full(16, part))
         ends = sampler.step(picture, time, begins).prev_sample
-        wanted = torch.from_numpy(learned.states[:, part + 1].astype(np.float32))
+        wanted = torch.from_numpy(learned.ends[:, part].astype(np.float32))
         inside = picture.abs() < 1 - 1e-4
         # What leads beyond black and white is cut, as it is when the student draws.
         assert inside.float().mean() > 0.3
@@ -84,7 +123,8 @@ def test_lessons_go_on_after_a_stop(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("demos.diffusion.training.lessons.BATCH", 4)
-    whole, captions = taught(tiny_pipeline, some_emojis)
+    teaching = school(tiny_pipeline, some_emojis)
+    whole = teaching.first()
 
     def stopped(_: str, batches: Iterable[int]) -> Iterator[int]:
         for number, batch in enumerate(batches):
@@ -92,22 +132,44 @@ def test_lessons_go_on_after_a_stop(
                 raise KeyboardInterrupt
             yield batch
 
-    odds = np.full(len(some_emojis), 1 / len(some_emojis))
-    with pytest.raises(KeyboardInterrupt):
-        lessons(tiny_pipeline, captions, odds, SETTINGS, tags=0.4, seed=5, folder=tmp_path, track=stopped)
+    with monkeypatch.context() as during:
+        during.setattr(teaching, "_track", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            teaching.first(tmp_path)
     assert sorted(file.name for file in tmp_path.glob("*/*")) == ["0.npy", "4.npy"]
-    again, _ = taught(tiny_pipeline, some_emojis, folder=tmp_path)
-    assert (again.states == whole.states).all()
+    again = teaching.first(tmp_path)
+    assert (again.ends == whole.ends).all()
+
+
+def test_rounds_come_at_equal_distances_and_once_each(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
+) -> None:
+    learned = school(tiny_pipeline, some_emojis).first()
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    asked: list[tuple[int, int]] = []
+    settings = SETTINGS.model_copy(update={"steps": 7, "rounds": 2})
+
+    def objective() -> StudentObjective:
+        return StudentObjective(
+            learned, captions, settings, 0, lambda lessons, number: asked.append((number, step)) or lessons
+        )
+
+    accelerator, going = Accelerator(cpu=True, mixed_precision=precision("cpu")), objective()
+    with torch.no_grad():
+        for step in range(7):
+            going(tiny_pipeline.unet, step, accelerator)
+        assert asked == [(1, 3), (2, 5)]
+        # A training that goes on asks for the lessons of its round alone.
+        step = 6
+        objective()(tiny_pipeline.unet, step, accelerator)
+    assert asked[2:] == [(2, 6)]
 
 
 def test_an_adapter_begins_without_effect_and_alone_is_trained(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
 ) -> None:
-    learned, captions = taught(tiny_pipeline, some_emojis)
-    objective, accelerator = (
-        StudentObjective(learned, captions, SETTINGS, 0),
-        Accelerator(cpu=True, mixed_precision=precision("cpu")),
-    )
+    objective = objective_of(tiny_pipeline, some_emojis, school(tiny_pipeline, some_emojis).first())
+    accelerator = Accelerator(cpu=True, mixed_precision=precision("cpu"))
     unet = tiny_pipeline.unet
     before = float(objective(unet, 0, accelerator).detach())
     add_adapter(unet, 4)
@@ -196,6 +258,6 @@ def test_a_consistency_model_that_is_sure_has_nothing_to_learn(
 
 
 def test_the_peer_has_as_many_evaluations() -> None:
-    settings = StudentSection(steps=100, batch=8, draws=4, teacher=6, lessons=64, guidance=4.0)
-    ours = 64 * 24 * 2 + 3 * 100 * 8
+    settings = StudentSection(steps=100, batch=8, draws=4, teacher=6, lessons=64, guidance=4.0, rounds=2)
+    ours = 64 * (24 * 2 + 2 * 3 * (6 * 2 + 1)) + 3 * 100 * 8
     assert equal_updates(settings) * 6 * 8 == pytest.approx(ours, rel=0.02)
