@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-Sampler = Literal["ddim", "dpm++", "euler", "heun"]
+Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
@@ -160,7 +160,10 @@ class OwnSection(Schedule):
 class SampleSection(Section):
     """How pictures are drawn."""
 
-    sampler: Sampler = Field("dpm++", description="the scheduler, from diffusers")
+    sampler: Sampler = Field(
+        "dpm++sde",
+        description="the scheduler, from diffusers; dpm++sde takes fresh noise at each step, the others none",
+    )
     steps: int = Field(20, ge=1, le=1000, description="steps of the sampler, 1 to 1000")
     guidance: float = Field(
         4.0, ge=1, le=50, description="weight of classifier-free guidance; 1 = none and half the evaluations, 1 to 50"

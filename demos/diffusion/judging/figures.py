@@ -138,7 +138,7 @@ def steps_figure(rows: Sequence[Row], students: Sequence[Row], floor: Row, run: 
         title="Evaluations and distance",
         caption="Guidance doubles the evaluations; the student has its guidance in its weights. Bands: the middle 95 % "
         "over halves of the pictures.",
-        alt="Kernel distance over the number of network evaluations, falling, for four samplers and the student.",
+        alt="Kernel distance over the number of network evaluations, falling, for each sampler and the student.",
     )
 
 

@@ -26,7 +26,7 @@ def build(settings: ModelSection) -> PictogramPipeline:
 
     Raises UserError when MiniLM cannot be had.
     """
-    scheduler = scheduler_of("dpm++", training_scheduler())
+    scheduler = scheduler_of("dpm++sde", training_scheduler())
     return PictogramPipeline(unet_of(settings), scheduler, *_text_model(), settings.patch)
 
 

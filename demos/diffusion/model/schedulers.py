@@ -25,7 +25,7 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
     since a sampler that starts where a little of the picture is left never draws all white.
     """
     plain = {"clip_sample": False} if sampler in ("ddim", "lcm") else {}
-    return _kinds()[sampler].from_config(other.config, timestep_spacing="trailing", **plain)
+    return _kinds()[sampler].from_config(other.config, timestep_spacing="trailing", **plain, **_variant(sampler))
 
 
 def swapped(other: Any, sampler: Sampler) -> Any:
@@ -36,7 +36,13 @@ def swapped(other: Any, sampler: Sampler) -> Any:
     kind = _kinds()[sampler]
     if kind not in other.compatibles:
         raise UserError(f"--sampler {sampler}: does not go with this model, whose own is {type(other).__name__}")
-    return kind.from_config(other.config)
+    return kind.from_config(other.config, **_variant(sampler))
+
+
+def _variant(sampler: Sampler) -> dict[str, str]:
+    """What tells two samplers of one class apart, whatever the other's settings."""
+    variants = {"dpm++": "dpmsolver++", "dpm++sde": "sde-dpmsolver++"}
+    return {"algorithm_type": variants[sampler]} if sampler in variants else {}
 
 
 def _kinds() -> dict[str, Any]:
@@ -51,6 +57,7 @@ def _kinds() -> dict[str, Any]:
     return {
         "ddim": DDIMScheduler,
         "dpm++": DPMSolverMultistepScheduler,
+        "dpm++sde": DPMSolverMultistepScheduler,
         "euler": EulerDiscreteScheduler,
         "heun": HeunDiscreteScheduler,
         "lcm": LCMScheduler,  # of the consistency peer; no setting names it

@@ -106,7 +106,7 @@ def test_one_generator_for_each_picture(tiny_pipeline: PictogramPipeline) -> Non
         tiny_pipeline(["dog", "ship"], 2, generator=generators(0))
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "euler", "heun"])
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "dpm++sde", "euler", "heun"])
 def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tiny_pipeline: PictogramPipeline) -> None:
     """A network that always means the same picture is the exact solution for a set of one: all samplers end there."""
     picture = torch.linspace(-0.8, 0.8, 48 * 64).reshape(1, 48, 8, 8)
@@ -124,6 +124,18 @@ def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tin
     made = draw(tiny_pipeline, ["dog", "ship"], [0, 1], SampleSection(sampler=sampler, steps=5))
     expected = (torch.nn.functional.pixel_shuffle(picture, 4)[0].permute(1, 2, 0).numpy() + 1) * 127.5
     assert np.abs(made - expected).max() < 2
+
+
+def test_fresh_noise_is_a_samplers_own_whatever_was_before(tiny_pipeline: PictogramPipeline) -> None:
+    plain = scheduler_of("dpm++", scheduler_of("dpm++sde", tiny_pipeline.scheduler))
+    fresh = scheduler_of("dpm++sde", plain)
+    assert (plain.config.algorithm_type, fresh.config.algorithm_type) == ("dpmsolver++", "sde-dpmsolver++")
+    without, first, again = (
+        draw(tiny_pipeline, ["dog"], [3], SETTINGS.model_copy(update={"sampler": sampler}))
+        for sampler in ("dpm++", "dpm++sde", "dpm++sde")
+    )
+    assert (first == again).all()
+    assert (first != without).any()
 
 
 def test_at_little_noise_the_state_and_at_much_the_answer_is_the_picture() -> None:
@@ -147,7 +159,7 @@ def test_evaluations_are_counted(tiny_pipeline: PictogramPipeline) -> None:
         looks += 1
 
     tiny_pipeline.unet.register_forward_hook(look)
-    for sampler, guidance in (("ddim", 1.0), ("dpm++", 4.0), ("euler", 1.0), ("heun", 4.0)):
+    for sampler, guidance in (("ddim", 1.0), ("dpm++", 4.0), ("dpm++sde", 1.0), ("euler", 1.0), ("heun", 4.0)):
         settings = SampleSection(sampler=sampler, steps=4, guidance=guidance)
         looks = 0
         draw(tiny_pipeline, ["dog"], [0], settings)
@@ -155,7 +167,7 @@ def test_evaluations_are_counted(tiny_pipeline: PictogramPipeline) -> None:
 
 
 def test_the_last_time_is_all_noise(tiny_pipeline: PictogramPipeline) -> None:
-    for sampler in ("ddim", "dpm++", "euler", "heun"):
+    for sampler in ("ddim", "dpm++", "dpm++sde", "euler", "heun"):
         scheduler = scheduler_of(sampler, tiny_pipeline.scheduler)
         scheduler.set_timesteps(5)
         assert int(scheduler.timesteps[0]) == 999
