@@ -65,6 +65,9 @@ class Checkpoint:
             raise UserError(
                 f"--strength {request.strength:g} of {request.steps} steps leaves none; take more steps or strength"
             )
+        guidance = self._guidance(request)
+        if request.negative and guidance is not None and guidance <= 1:
+            raise UserError(f"--negative: does nothing at a guidance of {guidance:g}; give --guidance above 1")
         tokenizer = getattr(self._pipeline, "tokenizer", None)
         if tokenizer is None:
             return []
