@@ -60,8 +60,8 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     assert rows_of(first, "The teacher's training") == [str(step) for step in range(1, 7)]
     assert {"the student, 2 steps", "latent consistency distillation, 2 steps"} <= set(rows_of(first, "The student"))
     assert len({metric.name for metric in first.metrics}) == len(first.metrics)
-    # What goes on after a stop stays until the run is kept.
-    assert [file.suffix for file in (tmp_path / "states" / "checkpoints").iterdir()] == [".lessons"]
+    # What goes on after a stop, both kinds of lessons, stays until the run is kept.
+    assert [file.suffix for file in (tmp_path / "states" / "checkpoints").iterdir()] == [".lessons"] * 2
     for action in kept.actions:
         action()
     assert not list((tmp_path / "states" / "checkpoints").iterdir())
