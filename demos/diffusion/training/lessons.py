@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from demos.diffusion.model.pipeline import Words, picture_of
+from demos.diffusion.model.pipeline import PictogramPipeline, Words
 from demos.diffusion.model.schedulers import scheduler_of
 from demos.diffusion.sampling.draw import Track, drawing, plain
 from shared.files import written_whole
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.diffusion.config import StudentSection
-    from demos.diffusion.model.pipeline import PictogramPipeline
     from demos.diffusion.training.captions import Captions
 
 BATCH = 64
@@ -85,15 +84,17 @@ class School:
 
         student: a U-Net, on the teacher's device.
         """
-        pupil = scheduler_of("ddim", self._teacher.scheduler)
-        pupil.set_timesteps(self._settings.draws)
+        teacher, sampler = self._teacher, scheduler_of("ddim", self._teacher.scheduler)
+        sampler.set_timesteps(self._settings.draws)
+        parts = teacher.text_encoder, teacher.tokenizer, teacher.config.patch, teacher.config.spread
+        pupil = PictogramPipeline(student, sampler, *parts)
 
         def way(words: Words, seeds: list[int]) -> torch.Tensor:
             state = self._teacher.noise(len(seeds), [torch.Generator().manual_seed(seed) for seed in seeds])
             told, pairs = Words(*(part[: len(seeds)] for part in words)), []
-            for part, time in enumerate(pupil.timesteps[:-1]):
-                kept = torch.tensor(lessons.signal[part], dtype=torch.float32)
-                state = pupil.step(self._seen(student, state, time, kept, told), time, state).prev_sample
+            pupil.mixed = teacher.mixed
+            for part, time in enumerate(sampler.timesteps[:-1]):
+                state = sampler.step(pupil.picture(state, time, told, 1.0), time, state).prev_sample
                 pairs += [state, self._led(state, words, part + 1)]
             return torch.stack(pairs, 1)
 
@@ -103,20 +104,6 @@ class School:
         student.train(training)
         begins = np.concatenate([lessons.begins[:, :1], pairs[:, ::2]], 1)
         return replace(lessons, begins=begins, ends=np.concatenate([lessons.ends[:, :1], pairs[:, 1::2]], 1))
-
-    def _seen(
-        self, student: Any, state: torch.Tensor, time: torch.Tensor, kept: torch.Tensor, words: Words
-    ) -> torch.Tensor:
-        """The picture that the student sees, as `PictogramPipeline` draws it."""
-        with torch.autocast(state.device.type, torch.bfloat16, enabled=self._teacher.mixed):
-            found = student(
-                state,
-                time.to(state.device),
-                encoder_hidden_states=words.states,
-                encoder_attention_mask=words.mask,
-                class_labels=words.pooled,
-            ).sample.float()
-        return picture_of(found, state, kept, self._teacher.config.spread).clamp(-1, 1)
 
     def _led(self, state: torch.Tensor, words: Words, part: int) -> torch.Tensor:
         """Where the guided teacher goes, in a part of the time: on from this state alone, whatever was before."""
