@@ -107,7 +107,7 @@ def _looks(pipeline: PictogramPipeline, inputs: dict[str, Any], device: str, typ
 
 def _pictures(pipeline: PictogramPipeline, config: DiffusionConfig) -> dict[str, Work]:
     many = SampleSection(sampler="ddim", steps=50, guidance=4.0)
-    few = SampleSection(sampler="ddim", steps=config.student.draws, guidance=1.0)
+    few = SampleSection(sampler="lcm", steps=config.student.draws, guidance=1.0)
 
     def work(settings: SampleSection) -> Work:
         return lambda: draw(pipeline, PROMPTS, range(len(PROMPTS)), settings)

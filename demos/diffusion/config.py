@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun"]
+Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
@@ -107,18 +107,27 @@ class StudentSection(Schedule):
     name: Literal["train", "beside", "none"] = Field(
         "beside", description="train = train now; beside = the one in the teacher's folder; none = no student"
     )
-    steps: int = Field(2_400, ge=1, le=10_000_000, description="updates, 1 to 1e7")
-    draws: int = Field(4, ge=1, le=64, description="steps in which it draws, each one evaluation, 1 to 64")
-    teacher: int = Field(6, ge=1, le=100, description="steps of its teacher to one of its own, 1 to 100")
-    guidance: float = Field(4.0, ge=1, le=50, description="of the teacher that it learns from, 1 to 50")
-    lessons: int = Field(
-        2048, ge=16, le=1_000_000, description="drawings of the teacher that it learns from, 16 to 1e6"
+    steps: int = Field(600, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    batch: int = Field(16, ge=2, le=4096, description="pictures a step, each learned from at all its draws, 2 to 4096")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak, above 0 to 1")
+    warmup: int = Field(20, ge=0, le=100_000, description="updates in which the rate rises, 0 to 1e5")
+    ema: float = Field(0.99, ge=0, lt=1, description="largest decay of the moving average of the weights, 0 to below 1")
+    draws: int = Field(
+        4,
+        ge=1,
+        le=CONSISTENCY_STEPS,
+        description=f"steps in which it draws, each one evaluation, 1 to {CONSISTENCY_STEPS}",
     )
-    rounds: int = Field(
-        2,
+    guidance: float = Field(4.0, ge=1, le=50, description="of the teacher that it learns from, 1 to 50")
+    imitate: int = Field(
+        100,
         ge=0,
-        le=100,
-        description="times that its teacher shows it how to go on from where it has got to itself, 0 to 100",
+        le=1_000_000,
+        description="first updates, in which it learns what its guided teacher sees; then its pictures are matched, 0 "
+        "to 1e6",
+    )
+    critic_rate: float = Field(
+        2e-3, gt=0, le=1, description="learning rate of the critic, which learns what the student draws, above 0 to 1"
     )
     rank: int = Field(32, ge=1, le=1024, description="of the LoRA adapter that makes a teacher a student, 1 to 1024")
     peer: bool = Field(
@@ -127,16 +136,6 @@ class StudentSection(Schedule):
         "of the network",
     )
     peer_rate: float = Field(1e-3, gt=0, le=1, description="peak of the peer's learning rate, above 0 to 1")
-
-    @model_validator(mode="after")
-    def _parts_of_the_time(self) -> StudentSection:
-        if TIMES % self.draws or self.draws * self.teacher > TIMES:
-            raise ValueError(
-                f"draws: {self.draws} must divide the {TIMES} times of the training, and draws x teacher be no more"
-            )
-        if self.peer and self.draws > CONSISTENCY_STEPS:
-            raise ValueError(f"peer: a consistency model draws in at most {CONSISTENCY_STEPS} steps, not {self.draws}")
-        return self
 
 
 class OwnSection(Schedule):
@@ -162,7 +161,8 @@ class SampleSection(Section):
 
     sampler: Sampler = Field(
         "dpm++sde",
-        description="the scheduler, from diffusers; dpm++sde takes fresh noise at each step, the others none",
+        description="the scheduler, from diffusers; dpm++sde takes fresh noise at each step, and so does lcm, with "
+        f"which a student draws, in at most {CONSISTENCY_STEPS} steps; the others take none",
     )
     steps: int = Field(20, ge=1, le=1000, description="steps of the sampler, 1 to 1000")
     guidance: float = Field(
@@ -174,6 +174,12 @@ class SampleSection(Section):
         description="whether the network multiplies in bfloat16 where the hardware does: faster, and then a picture "
         "does depend a little on those that are drawn with it",
     )
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> SampleSection:
+        if self.sampler == "lcm" and self.steps > CONSISTENCY_STEPS:
+            raise ValueError(f"steps: lcm takes at most {CONSISTENCY_STEPS}, not {self.steps}")
+        return self
 
 
 class GuideSection(Section):

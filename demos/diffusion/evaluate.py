@@ -50,7 +50,10 @@ PARTS = {
     "training": Part(title="Training", intro="How the weights came about."),
 }
 WEIGHTED = "Weighted mean square error of the picture"
-LOSSES = {"student": "Weighted pseudo-Huber error of the picture", "peer": "Pseudo-Huber difference of the pictures"}
+LOSSES = {
+    "student": "Half the square of the move that is asked of a picture, which need not fall",
+    "peer": "Pseudo-Huber difference of the pictures",
+}
 FEW = 100  # steps up to which an opened model's training is shown anew, from scratch
 
 
@@ -113,7 +116,7 @@ def evaluate(config: DiffusionConfig, run: Run) -> Result:
 def _fixed_prompts(models: Models, config: DiffusionConfig, run: Run) -> list[Figure]:
     figures = [prompts_figure(models.teacher, config.sample, run, "prompts", "The teacher's pictures")]
     if "student" in models.pipelines:
-        few = config.sample.model_copy(update={"sampler": "ddim", "steps": config.student.draws, "guidance": 1.0})
+        few = config.sample.model_copy(update={"sampler": "lcm", "steps": config.student.draws, "guidance": 1.0})
         figures.append(
             prompts_figure(models.pipelines["student"], few, run, "prompts-student", "The student's pictures")
         )

@@ -18,9 +18,9 @@ from demos.diffusion.judging.figures import own_figure
 from demos.diffusion.model.build import folder_of, fused, opened
 from demos.diffusion.sampling.draw import draw
 from demos.diffusion.sampling.pictograms import identity
+from demos.diffusion.training.adapter import add_adapter
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
-from demos.diffusion.training.distil import add_adapter
 from demos.diffusion.training.fit import fit
 from demos.diffusion.training.objective import Objective
 from shared import device as devices

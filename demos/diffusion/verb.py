@@ -26,7 +26,7 @@ Student = Annotated[
         "--student/--teacher", help="Who draws.", show_default="the student, where there is one and steps are few"
     ),
 ]
-SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, dpm++sde, euler or heun.")]
+SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, dpm++sde, euler, heun or lcm.")]
 Negative = Annotated[str, typer.Option("--negative", help="Words to keep away from; pretrained models.")]
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:NAME-OR-FOLDER.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]

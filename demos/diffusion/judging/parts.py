@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Who = Literal["teacher", "student", "peer"]
 PEER = (
     " Latent consistency distillation is diffusers' LoRA script in pixels, with its option of a pseudo-Huber loss, and "
-    "the adapter, optimizer, average of weights and number of evaluations of the student's training, at a rate of its "
+    "the adapter, optimizer, sampler, average of weights and number of evaluations of the student, at a rate of its "
     "own; the teacher's guidance is the student's one instead of drawn from a range, and what is beyond black and "
     "white is cut."
 )
@@ -151,8 +151,7 @@ def student(studio: Studio) -> Findings:
         studio.row(f"DDIM, {steps} steps", sampler="ddim", steps=steps),
     ]
     if "peer" in studio.pipelines:
-        settings = {**_student(steps), "sampler": "lcm"}
-        rows.insert(-3, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **settings))
+        rows.insert(-3, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
     caption = how_judged(studio.judge) + (PEER if "peer" in studio.pipelines else "")
     return Findings(
         headlines=[distance_headline(f"The student's kernel distance in {steps} evaluations", ours, first)],
@@ -290,7 +289,7 @@ def _few(steps: int) -> str:
 
 
 def _student(steps: int) -> dict[str, Any]:
-    return {"sampler": "ddim", "steps": steps, "guidance": 1.0}
+    return {"sampler": "lcm", "steps": steps, "guidance": 1.0}
 
 
 def _made(row: Row) -> NDArray[np.uint8]:

@@ -128,7 +128,8 @@ def with_student(teacher: PictogramPipeline, folder: Path) -> PictogramPipeline:
         raise UserError(f"{place}: cannot be opened as a student of this pipeline ({_first_line(error)})") from None
     words = teacher.text_encoder, teacher.tokenizer
     unet = fused(unet).eval().to(teacher.device)
-    found = PictogramPipeline(unet, teacher.scheduler, *words, teacher.config.patch, teacher.config.spread)
+    scheduler = scheduler_of("lcm", teacher.scheduler)
+    found = PictogramPipeline(unet, scheduler, *words, teacher.config.patch, teacher.config.spread)
     found.set_progress_bar_config(disable=True)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from demos.diffusion.config import TIMES
@@ -25,7 +26,11 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
     since a sampler that starts where a little of the picture is left never draws all white.
     """
     plain = {"clip_sample": False} if sampler in ("ddim", "lcm") else {}
-    return _kinds()[sampler].from_config(other.config, timestep_spacing="trailing", **plain, **_variant(sampler))
+    kind = _kinds()[sampler]
+    # diffusers says aloud what of a config one class has no use for.
+    taken = set(inspect.signature(kind.__init__).parameters)
+    config = {name: value for name, value in other.config.items() if name in taken}
+    return kind.from_config(config, timestep_spacing="trailing", **plain, **_variant(sampler))
 
 
 def swapped(other: Any, sampler: Sampler) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from demos.diffusion.config import TIMES, SampleSection
+from demos.diffusion.config import CONSISTENCY_STEPS, TIMES, SampleSection
 from demos.diffusion.model.build import STUDENT, opened, with_student
 from demos.diffusion.model.origin import draws_of, weights_digest
 from demos.diffusion.model.pipeline import CONTEXT
@@ -50,11 +50,15 @@ class Pictograms:
             raise UserError(
                 f"--guidance {request.guidance:g}: the student has its guidance in its weights; use --teacher"
             )
+        if (request.sampler or ("lcm" if self._few else "")) == "lcm" and request.steps > CONSISTENCY_STEPS:
+            raise UserError(
+                f"--steps {request.steps}: lcm, with which a student draws, takes {CONSISTENCY_STEPS} at most"
+            )
         tokenizer = self._pipeline.tokenizer
         tokens = tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"]
         found = doubts(request.prompt, tokens, tokenizer.unk_token_id, CONTEXT - ENDS, "English names")
-        if self._few and request.sampler not in (None, "ddim"):
-            found.append(f"the student has learned to draw with ddim, and is worse with {request.sampler}")
+        if self._few and request.sampler not in (None, "lcm"):
+            found.append(f"the student has learned to draw with lcm, and is worse with {request.sampler}")
         sampler = self._settings(request).sampler
         if sampler == "ddim" and TIMES % request.steps:
             # diffusers' DDIM then ends at time 0 and not before it.
@@ -93,7 +97,7 @@ class Pictograms:
 
     def _settings(self, request: Request) -> SampleSection:
         usual = SampleSection()
-        sampler = request.sampler or ("ddim" if self._few else usual.sampler)
+        sampler = request.sampler or ("lcm" if self._few else usual.sampler)
         guidance = 1.0 if self._few else usual.guidance if request.guidance is None else request.guidance
         return SampleSection(sampler=sampler, steps=request.steps, guidance=guidance)
 

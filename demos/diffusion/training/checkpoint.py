@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,13 @@ CODE = [*DEMO.glob("training/*.py"), *DEMO.glob("model/*.py")]  # that decides o
 OLD = 30 * 24 * 3600  # seconds after which nobody is thought to come back for a state
 
 
-def checkpoint_file(*settings: Section | str | int, code: Sequence[Path] = ()) -> Path:
-    """Where the state of a training lies, or what it made first. All its `settings` are in its name, and torch, the
-    division of the data and the code: of `training` and `model`, or the files `code`."""
+def checkpoint_file(*settings: Section | str | int) -> Path:
+    """Where the state of a training lies. All its `settings` are in its name, and torch, the division of the data and
+    the code of `training` and `model`."""
     told = "".join(part.model_dump_json(exclude=HOW) if isinstance(part, Section) else f" {part} " for part in settings)
     name = hashlib.sha256((told + torch.__version__).encode())
     name.update(group_split().digest.encode())
-    for file in sorted(code or CODE):
+    for file in sorted(CODE):
         name.update(file.read_bytes())
     folder = work_folder() / "checkpoints"
     folder.mkdir(exist_ok=True)
@@ -38,9 +36,9 @@ def checkpoint_file(*settings: Section | str | int, code: Sequence[Path] = ()) -
 
 
 def _forget_old(folder: Path) -> None:
-    for place in folder.iterdir():
+    for place in folder.glob("*.pt"):
         if time.time() - place.stat().st_mtime > OLD:
-            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
 
 
 class Checkpoint:

@@ -1,8 +1,8 @@
-"""The peer of `distil`: latent consistency distillation, as diffusers' own training script has it, here in pixels.
+"""The peer of `match`: latent consistency distillation, as diffusers' own training script has it, here in pixels.
 
 Luo et al., Latent Consistency Models, 2023, as LoRA (Luo et al., LCM-LoRA, 2023): a guided step of the teacher's DDIM
 leads from one time to the time before; the student is to say the same picture at both. It begins at noisy real
-pictures, needs no drawings of the teacher, and asks the teacher twice and itself twice a step.
+pictures, asks the teacher twice and itself twice a step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from demos.diffusion.config import TIMES
 from demos.diffusion.model.schedulers import training_scheduler
-from demos.diffusion.training.objective import missed, predicted
+from demos.diffusion.training.objective import guided, missed, predicted
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -66,12 +66,14 @@ class ConsistencyObjective:
         (signal, rest), (signal_then, rest_then) = self._shares(late), self._shares(early)
         begin = (signal * picture + rest * noise).to(device, memory_format=torch.channels_last)
         with torch.no_grad():
-            guided = self._guided(begin, late, words, accelerator)
-            left = (begin - signal.to(device) * guided) / rest.to(device)
-            before = signal_then.to(device) * guided + rest_then.to(device) * left
+            nothing = self._captions.words(np.zeros(count, np.int64))
+            unet, kept, guidance = self._teacher.unet, self._signal[late], self._settings.guidance
+            seen = guided(unet, begin, late, kept, words, nothing, guidance, accelerator)
+            left = (begin - signal.to(device) * seen) / rest.to(device)
+            before = signal_then.to(device) * seen + rest_then.to(device) * left
             target = self._said(network, before, early, words, accelerator).clamp(-1, 1)
             # At time 0 the state itself is the answer, and has a little noise left.
-            target = torch.where((early == 0).view(-1, 1, 1, 1).to(device), guided, target)
+            target = torch.where((early == 0).view(-1, 1, 1, 1).to(device), seen, target)
         # What the network says beyond white is cut when it draws, as in the student's training.
         found = missed(self._said(network, begin, late, words, accelerator), target)
         return (found.square() + HUBER**2).sqrt().mean() - HUBER
@@ -82,22 +84,8 @@ class ConsistencyObjective:
         """The picture that the student says, which is the state itself at time 0."""
         scaled = SCALE * times.float().view(-1, 1, 1, 1).to(state)
         spread = scaled.square() + SIGMA_DATA**2
-        picture = self._picture(network, state, times, words, accelerator)
+        picture = predicted(network, state, times, self._signal[times], words, accelerator)
         return SIGMA_DATA**2 / spread * state + scaled / spread.sqrt() * picture
-
-    def _guided(self, state: torch.Tensor, times: torch.Tensor, words: Words, accelerator: Accelerator) -> torch.Tensor:
-        """The picture that the guided teacher sees, between black and white as when it draws."""
-        nothing = type(words)(
-            *(part.expand(len(state), *part.shape[1:]) for part in self._captions.words(np.array([0])))
-        )
-        unet = self._teacher.unet
-        told, untold = (self._picture(unet, state, times, of, accelerator).clamp(-1, 1) for of in (words, nothing))
-        return (untold + self._settings.guidance * (told - untold)).clamp(-1, 1)
-
-    def _picture(
-        self, network: Any, state: torch.Tensor, times: torch.Tensor, words: Words, accelerator: Accelerator
-    ) -> torch.Tensor:
-        return predicted(network, state, times, self._signal[times], words, accelerator)
 
     def _shares(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         kept = self._signal[times].view(-1, 1, 1, 1)

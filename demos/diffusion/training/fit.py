@@ -23,6 +23,7 @@ CLIP_NORM = 1.0  # of the gradient
 TOLD, NUMBERS = 100, 10  # steps in one number of the history, and fewer where there would be fewer numbers
 
 StepLoss = Callable[[Any, int, Accelerator], torch.Tensor]  # of the network, at a step of a number
+Begin = Callable[[Accelerator], dict[str, Any]]
 
 
 @dataclass
@@ -42,30 +43,28 @@ def fit(
     label: str = "training",
     file: Path | None = None,
     track: Track = plain,
+    begin: Begin | None = None,
 ) -> tuple[History, Any]:
     """Train in place what of a U-Net wants a gradient; returns how it went, and diffusers' EMAModel of it.
 
     step_loss: all its random numbers come from the step's number, so that a training that goes on is the same; device:
     "cpu", "cuda" or "mps"; file: where the state is kept meanwhile, and found again by the same call after a stop; who
-    calls removes it when the result is safe. Raises UserError when the network is to be compiled and cannot be.
+    calls removes it when the result is safe; begin: makes ready what else a step trains, and tells the parts of its
+    state. Raises UserError when the network is to be compiled and cannot be.
     """
-    from diffusers.models.attention_processor import AttnProcessor
     from diffusers.training_utils import EMAModel
 
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
-    unet.train().to(memory_format=torch.channels_last)
     attention = unet.attn_processors
-    if device == "cpu":
-        # torch's fused attention takes, backward and on a CPU, many times as long as its parts.
-        unet.set_attn_processor(AttnProcessor())
-    weights = {name: weight for name, weight in unet.named_parameters() if weight.requires_grad}
+    weights = trainable(unet, device)
     optimizer = optimizer_of(list(weights.values()), settings)
     average = EMAModel(
         weights.values(), decay=settings.ema, use_ema_warmup=True, power=settings.ema_power, foreach=True
     )
     network, optimizer = accelerator.prepare(unet, optimizer)
     network = compiled(network) if settings.compile else network
-    checkpoint = Checkpoint(file, settings.checkpoint, network=Weights(weights), optimizer=optimizer, average=average)
+    parts = {"network": Weights(weights), "optimizer": optimizer, "average": average}
+    checkpoint = Checkpoint(file, settings.checkpoint, **parts, **(begin(accelerator) if begin else {}))
     start, told = checkpoint.restore()
     average.to(accelerator.device)
     history, losses = History(told, min(TOLD, max(1, settings.steps // NUMBERS))), []
@@ -86,6 +85,17 @@ def fit(
     unet.eval()
     accelerator.free_memory()
     return history, average
+
+
+def trainable(unet: Any, device: str) -> dict[str, Any]:
+    """Make a U-Net ready to be trained, in place; returns its weights that want a gradient, by name."""
+    from diffusers.models.attention_processor import AttnProcessor
+
+    unet.train().to(memory_format=torch.channels_last)
+    if device == "cpu":
+        # torch's fused attention takes, backward and on a CPU, many times as long as its parts.
+        unet.set_attn_processor(AttnProcessor())
+    return {name: weight for name, weight in unet.named_parameters() if weight.requires_grad}
 
 
 def _learn(loss: torch.Tensor, accelerator: Accelerator, optimizer: Any, average: Any, weights: list[Any]) -> None:

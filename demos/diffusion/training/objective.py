@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.diffusion.config import TrainSection
+    from demos.diffusion.model.pipeline import Words
     from demos.diffusion.training.captions import Captions
 
 HALF_LEVEL = 1 / 255  # of 255, in pictures in -1 to 1
@@ -97,6 +98,24 @@ def predicted(
             state, times.to(device), encoder_hidden_states=states, encoder_attention_mask=mask, class_labels=pooled
         ).sample
     return picture_of(found.float(), state, kept.to(state).view(-1, 1, 1, 1))
+
+
+def guided(
+    network: Any,
+    state: torch.Tensor,
+    times: torch.Tensor,
+    kept: torch.Tensor,
+    words: Words,
+    nothing: Words,
+    guidance: float,
+    accelerator: Accelerator,
+) -> torch.Tensor:
+    """(n, c, s, s) the pictures that a guided network sees in states, between black and white as when it draws.
+
+    As `predicted`; nothing: the words of an empty prompt, n times.
+    """
+    told, untold = (predicted(network, state, times, kept, of, accelerator).clamp(-1, 1) for of in (words, nothing))
+    return (untold + guidance * (told - untold)).clamp(-1, 1)
 
 
 def missed(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

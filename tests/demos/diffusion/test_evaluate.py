@@ -17,7 +17,7 @@ from shared.progress import Progress
 from shared.result import Result
 from shared.run import RunFolder
 
-SCHEDULE = {"batch": 8, "warmup": 1}
+SCHEDULE = {"batch": 8, "warmup": 1, "checkpoint": 0.0}
 
 
 @pytest.fixture
@@ -29,9 +29,7 @@ def config(tiny_config: DiffusionConfig, tmp_path: Path, monkeypatch: pytest.Mon
         update={
             "model": tiny_config.model.model_copy(update={"name": "train"}),
             "sample": tiny_config.sample.model_copy(update={"batch": 16}),
-            "student": StudentSection(
-                name="train", steps=4, draws=2, teacher=2, lessons=16, rank=2, peer=True, **SCHEDULE
-            ),
+            "student": StudentSection(name="train", steps=4, imitate=2, draws=2, rank=2, peer=True, **SCHEDULE),
             "evaluation": EvaluationSection(parts=["student", "training"], prompts=16, bootstrap=100),
         }
     )
@@ -60,8 +58,8 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     assert rows_of(first, "The teacher's training") == [str(step) for step in range(1, 7)]
     assert {"the student, 2 steps", "latent consistency distillation, 2 steps"} <= set(rows_of(first, "The student"))
     assert len({metric.name for metric in first.metrics}) == len(first.metrics)
-    # What goes on after a stop, both kinds of lessons, stays until the run is kept.
-    assert [file.suffix for file in (tmp_path / "states" / "checkpoints").iterdir()] == [".lessons"] * 2
+    # What goes on after a stop, the student's and its peer's, stays until the run is kept.
+    assert [file.suffix for file in (tmp_path / "states" / "checkpoints").iterdir()] == [".pt"] * 2
     for action in kept.actions:
         action()
     assert not list((tmp_path / "states" / "checkpoints").iterdir())

@@ -18,7 +18,7 @@ from demos.diffusion.model.build import STUDENT
 from demos.diffusion.model.origin import LEARNED, keep_learned
 from demos.diffusion.model.pipeline import PictogramPipeline
 from demos.diffusion.sampling.pictograms import identity
-from demos.diffusion.training.distil import add_adapter
+from demos.diffusion.training.adapter import add_adapter
 from demos.diffusion.verb import generate
 from shared.errors import UserError
 from shared.run import Terminated
@@ -109,7 +109,9 @@ def test_a_student_draws_in_the_steps_that_it_has_learned(
     assert "by the teacher: 5 steps, 10 evaluations" in said(steps=5)
     assert "by the teacher: 2 steps" in said(steps=2, student=False)
     assert "by the student: 5 steps" in said(steps=5, student=True)
-    assert "with ddim, and is worse with euler" in said(steps=2, sampler="euler")
+    assert "with lcm, and is worse with euler" in said(steps=2, sampler="euler")
+    with pytest.raises(UserError, match="takes 50 at most"):
+        said(steps=51, student=True)
     assert "ddim leaves a little noise in 6 steps" in said(steps=6, sampler="ddim")
     (folder / STUDENT / LEARNED).unlink()
     assert "by the teacher: 2 steps" in said(steps=2, student=False)

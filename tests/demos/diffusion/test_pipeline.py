@@ -106,7 +106,7 @@ def test_one_generator_for_each_picture(tiny_pipeline: PictogramPipeline) -> Non
         tiny_pipeline(["dog", "ship"], 2, generator=generators(0))
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "dpm++sde", "euler", "heun"])
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"])
 def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tiny_pipeline: PictogramPipeline) -> None:
     """A network that always means the same picture is the exact solution for a set of one: all samplers end there."""
     picture = torch.linspace(-0.8, 0.8, 48 * 64).reshape(1, 48, 8, 8)

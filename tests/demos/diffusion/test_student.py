@@ -1,4 +1,5 @@
-"""The student: what it is taught leads where its teacher went, and its adapter says the same when it is read back."""
+"""The student: it walks as it draws, is moved to where the teacher is and the critic is not, and its adapter says the
+same when it is read back."""
 
 from __future__ import annotations
 
@@ -15,161 +16,148 @@ from demos.diffusion.model.build import STUDENT, opened, with_student
 from demos.diffusion.model.pipeline import PictogramPipeline, picture_of
 from demos.diffusion.model.schedulers import scheduler_of
 from demos.diffusion.sampling.draw import draw
+from demos.diffusion.training import match
 from demos.diffusion.training import train_student as module
+from demos.diffusion.training.adapter import add_adapter
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.consistency import ConsistencyObjective
-from demos.diffusion.training.distil import StudentObjective, add_adapter, equal_updates
-from demos.diffusion.training.lessons import Lessons, School
+from demos.diffusion.training.fit import fit
+from demos.diffusion.training.match import FIRST, MatchingObjective, equal_updates
 from demos.diffusion.training.train_student import train_student
 from shared.device import precision
 from shared.errors import UserError
 from shared.openmoji.records import Emoji
 from shared.seed import generator
 
-SETTINGS = StudentSection(steps=3, batch=4, draws=4, teacher=2, lessons=16, rank=4, warmup=1)
+SETTINGS = StudentSection(steps=3, batch=4, draws=4, rank=4, warmup=1, imitate=1)
 
 
-def school(pipeline: PictogramPipeline, emojis: list[Emoji], settings: StudentSection = SETTINGS) -> School:
+def objective_of(
+    pipeline: PictogramPipeline, emojis: list[Emoji], settings: StudentSection = SETTINGS
+) -> tuple[MatchingObjective, Accelerator]:
     captions = Captions(pipeline, emojis, generator(0, "tags"))
-    return School(pipeline, captions, np.full(len(emojis), 1 / len(emojis)), settings, tags=0.4, seed=5)
+    odds = np.full(len(emojis), 1 / len(emojis))
+    objective = MatchingObjective(pipeline, captions, odds, settings, tags=0.4, min_snr=5.0, seed=0)
+    accelerator = Accelerator(cpu=True, mixed_precision=precision("cpu"))
+    objective.begin(accelerator)
+    return objective, accelerator
 
 
-def objective_of(pipeline: PictogramPipeline, emojis: list[Emoji], learned: Lessons) -> StudentObjective:
-    captions = Captions(pipeline, emojis, generator(0, "tags"))
-    return StudentObjective(learned, captions, SETTINGS, 0, lambda lessons, _: lessons)
-
-
-def states_of(pipeline: PictogramPipeline, prompt: str, steps: int, guidance: float, seed: int) -> list[torch.Tensor]:
-    """Where the pipeline is after each step."""
-    found: list[torch.Tensor] = []
-    noise = torch.Generator().manual_seed(seed)
-    pipeline(prompt, steps, guidance, noise, callback_on_step_end=lambda *told: found.append(told[3]["latents"][0]))
-    return found
-
-
-def test_the_lessons_are_the_teachers_own_way(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
-    learned = school(tiny_pipeline, some_emojis).first()
-    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
-    assert learned.begins.shape == learned.ends.shape == (16, 4, 48, 8, 8)
-    assert (learned.begins[:, 1:] == learned.ends[:, :-1]).all()
-    assert learned.times.tolist() == [999, 749, 499, 249]
-    sampler = scheduler_of("ddim", tiny_pipeline.scheduler)
-    sampler.set_timesteps(4)
-    assert learned.times.tolist() == sampler.timesteps.tolist()
-    assert learned.signal[0] < 1e-6
-    assert learned.signal[-1] == 1
-    # Of the whole way the first part alone is the pipeline's: there no step remembers one of the part before.
-    tiny_pipeline.scheduler = scheduler_of("dpm++", tiny_pipeline.scheduler)
-    tiny_pipeline.mixed = precision("cpu") == "bf16"
-    number = 3
-    wanted = states_of(tiny_pipeline, captions.texts[learned.texts[number]], 8, SETTINGS.guidance, 5 + number)[1]
-    # Kept in half precision.
-    assert np.abs(learned.ends[number, 0].astype(np.float32) - wanted.numpy()).mean() < 0.02
-
-
-def test_later_lessons_begin_where_the_student_is(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
-    teaching = school(tiny_pipeline, some_emojis)
-    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
-    first = teaching.first()
-    unet = tiny_pipeline.unet.train()
-    later = teaching.again(first, unet, None)
-    assert unet.training
-    assert (later.begins[:, 0] == first.begins[:, 0]).all()
-    assert (later.ends[:, 0] == first.ends[:, 0]).all()
-    tiny_pipeline.unet.eval()
-    tiny_pipeline.scheduler = scheduler_of("ddim", tiny_pipeline.scheduler)
-    tiny_pipeline.mixed = precision("cpu") == "bf16"
-    number = 6
-    ways = states_of(tiny_pipeline, captions.texts[first.texts[number]], 4, 1.0, 5 + number)
-    for part in (1, 2, 3):
-        off = np.abs(later.begins[number, part].astype(np.float32) - ways[part - 1].numpy())
-        assert off.mean() < 0.02
-    # From there the teacher goes on as if nothing had been before.
-    sampler = scheduler_of("dpm++", tiny_pipeline.scheduler)
-    sampler.set_timesteps(8)
-    last = sampler.timesteps[-2:].tolist()
-    sampler.set_timesteps(timesteps=last)
-    state = torch.from_numpy(later.begins[number : number + 1, 3].astype(np.float32))
-    words = tiny_pipeline.encode([captions.texts[first.texts[number]], ""])
+def test_the_student_walks_as_it_draws(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
+    objective, accelerator = objective_of(tiny_pipeline, some_emojis, SETTINGS.model_copy(update={"batch": 1}))
+    random = generator(3, "walk")
+    twin, unet = generator(3, "walk"), tiny_pipeline.unet
     with torch.no_grad():
-        for time in sampler.timesteps:
-            picture = tiny_pipeline.picture(state, time, words, SETTINGS.guidance)
-            state = sampler.step(picture, time, state).prev_sample
-    # Half precision, which guidance amplifies.
-    off, other = (np.abs(of - state[0].numpy()).mean() for of in (later.ends[number, 3], first.ends[number, 3]))
-    assert off < 0.08
-    assert other > 3 * off
+        walk = objective._walk(unet, random, accelerator)
+    noise = torch.Generator().manual_seed(int(twin.integers(2**31)))
+    rows = twin.choice(len(some_emojis), 1, p=np.full(len(some_emojis), 1 / len(some_emojis)))
+    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
+    prompt = captions.texts[captions.draw(rows, 0.4, 0.0, twin)[0]]
+    tiny_pipeline.scheduler = scheduler_of("lcm", tiny_pipeline.scheduler)
+    tiny_pipeline.mixed = precision("cpu") == "bf16"
+    found: list[torch.Tensor] = []
+    tiny_pipeline(prompt, 4, 1.0, noise, callback_on_step_end=lambda *told: found.append(told[3]["latents"]))
+    assert walk.times.tolist() == tiny_pipeline.scheduler.timesteps.tolist() == [999, 759, 499, 259]
+    # Captions are kept in half precision, and the network may multiply in one.
+    for part in (1, 2, 3):
+        assert (walk.states[part] - found[part - 1][0]).abs().mean() < 0.03
+    assert (walk.shown[3] - found[3][0].clamp(-1, 1)).abs().mean() < 0.03
+    assert (walk.states[3] - walk.states[2]).abs().mean() > 0.3
 
 
-def test_the_picture_that_is_taught_leads_to_the_end_of_the_part(
+def test_a_student_like_its_teacher_has_nothing_to_learn(
+    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unguided = SETTINGS.model_copy(update={"guidance": 1.0, "imitate": 1})
+    objective, accelerator = objective_of(tiny_pipeline, some_emojis, unguided)
+    student = tiny_pipeline.unet.requires_grad_(False)
+    # Imitated, and then matched by a critic that has learned nothing, which is its teacher still.
+    assert float(objective(student, 0, accelerator)) < 1e-5
+    monkeypatch.setattr(match, "FIRST", 0)
+    losses = [float(objective(student, step, accelerator)) for step in range(1, 8)]
+    # But for half precision, and the parts of attention. By and by it learns.
+    assert losses[0] < 0.05
+    assert losses[-1] > 5 * losses[0]
+    # Guidance is another teacher.
+    guided, accelerator = objective_of(tiny_pipeline, some_emojis)
+    assert float(guided(student, 0, accelerator)) > 1e-3
+
+
+def test_a_picture_is_moved_to_the_teacher_and_away_from_the_critic(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
 ) -> None:
-    learned = school(tiny_pipeline, some_emojis).first()
-    objective = objective_of(tiny_pipeline, some_emojis, learned)
-    sampler = scheduler_of("ddim", tiny_pipeline.scheduler)
-    sampler.set_timesteps(4)
-    rows = np.arange(16)
-    for part, time in enumerate(sampler.timesteps):
-        begins, picture = objective.lesson(rows, np.full(16, part))
-        ends = sampler.step(picture, time, begins).prev_sample
-        wanted = torch.from_numpy(learned.ends[:, part].astype(np.float32))
-        inside = picture.abs() < 1 - 1e-4
-        # What leads beyond black and white is cut, as it is when the student draws.
-        assert inside.float().mean() > 0.3
-        torch.testing.assert_close(ends[inside], wanted[inside], atol=1e-5, rtol=1e-5)
+    objective, accelerator = objective_of(tiny_pipeline, some_emojis)
+    student, teacher, critic = (Sure(tiny_pipeline) for _ in range(3))
+    student.picture = torch.zeros_like(student.picture).requires_grad_()
+    teacher.picture = torch.full_like(student.picture, 0.5)
+    critic.picture = torch.full_like(student.picture, -0.25).requires_grad_()
+    objective._teacher, objective._critic = teacher, critic
+    loss = objective(student, 2, accelerator)
+    # The difference of the two over how far the picture is from the teacher's.
+    assert float(loss.detach()) == pytest.approx(0.5 * (0.75 / 0.5) ** 2, rel=0.02)
+    loss.backward()
+    assert (student.picture.grad < 0).all()
 
 
-def test_lessons_go_on_after_a_stop(
+def test_the_critic_learns_what_the_student_draws(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
+    objective, accelerator = objective_of(tiny_pipeline, some_emojis, SETTINGS.model_copy(update={"batch": 8}))
+    student = Sure(tiny_pipeline)
+    student.picture.clamp_(-0.8, -0.3)
+
+    def missed() -> float:
+        with torch.no_grad():
+            walk = objective._walk(student, generator(0, "walk"), accelerator)
+        _, _, theirs = objective._criticise(walk, generator(0, "times"), accelerator)
+        return float((theirs - walk.shown).square().mean())
+
+    before = missed()
+    for _ in range(30):
+        after = missed()
+    assert after < 0.5 * before
+
+
+def test_a_student_that_is_stopped_goes_on(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("demos.diffusion.training.lessons.BATCH", 4)
-    teaching = school(tiny_pipeline, some_emojis)
-    whole = teaching.first()
+    monkeypatch.setattr(match, "FIRST", 2)
+    settings = SETTINGS.model_copy(update={"steps": 6, "imitate": 2, "checkpoint": 0.0})
+    start = {name: tensor.clone() for name, tensor in tiny_pipeline.unet.state_dict().items()}
 
-    def stopped(_: str, batches: Iterable[int]) -> Iterator[int]:
-        for number, batch in enumerate(batches):
-            if number == 2:
+    def student() -> PictogramPipeline:
+        unet = type(tiny_pipeline.unet).from_config(tiny_pipeline.unet.config)
+        unet.load_state_dict(start)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            add_adapter(unet, 4)
+        return unet
+
+    def stopped(_: str, steps: Iterable[int]) -> Iterator[int]:
+        for step in steps:
+            if step == 4:
                 raise KeyboardInterrupt
-            yield batch
+            yield step
 
-    with monkeypatch.context() as during:
-        during.setattr(teaching, "_track", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            teaching.first(tmp_path)
-    assert sorted(file.name for file in tmp_path.glob("*/*")) == ["0.npy", "4.npy"]
-    again = teaching.first(tmp_path)
-    assert (again.ends == whole.ends).all()
+    def weights(unet: object) -> list[torch.Tensor]:
+        return [weight.detach() for weight in unet.parameters() if weight.requires_grad]  # type: ignore[attr-defined]
 
-
-def test_rounds_come_at_equal_distances_and_once_each(
-    tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
-) -> None:
-    learned = school(tiny_pipeline, some_emojis).first()
-    captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
-    asked: list[tuple[int, int]] = []
-    settings = SETTINGS.model_copy(update={"steps": 7, "rounds": 2})
-
-    def objective() -> StudentObjective:
-        return StudentObjective(
-            learned, captions, settings, 0, lambda lessons, number: asked.append((number, step)) or lessons
-        )
-
-    accelerator, going = Accelerator(cpu=True, mixed_precision=precision("cpu")), objective()
-    with torch.no_grad():
-        for step in range(7):
-            going(tiny_pipeline.unet, step, accelerator)
-        assert asked == [(1, 3), (2, 5)]
-        # A training that goes on asks for the lessons of its round alone.
-        step = 6
-        objective()(tiny_pipeline.unet, step, accelerator)
-    assert asked[2:] == [(2, 6)]
+    whole, file = student(), tmp_path / "state.pt"
+    objective, _ = objective_of(tiny_pipeline, some_emojis, settings)
+    told, _ = fit(whole, objective, settings, "cpu", begin=objective.begin)
+    objective, _ = objective_of(tiny_pipeline, some_emojis, settings)
+    with pytest.raises(KeyboardInterrupt):
+        fit(student(), objective, settings, "cpu", file=file, track=stopped, begin=objective.begin)
+    # A new process knows nothing of the critic but what was kept.
+    objective, _ = objective_of(tiny_pipeline, some_emojis, settings)
+    again = student()
+    found, _ = fit(again, objective, settings, "cpu", file=file, begin=objective.begin)
+    assert found.losses == told.losses
+    assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(again), strict=True))
 
 
 def test_an_adapter_begins_without_effect_and_alone_is_trained(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]
 ) -> None:
-    objective = objective_of(tiny_pipeline, some_emojis, school(tiny_pipeline, some_emojis).first())
-    accelerator = Accelerator(cpu=True, mixed_precision=precision("cpu"))
+    objective, accelerator = objective_of(tiny_pipeline, some_emojis)
     unet = tiny_pipeline.unet
     before = float(objective(unet, 0, accelerator).detach())
     add_adapter(unet, 4)
@@ -194,23 +182,27 @@ def test_a_student_is_read_back_as_it_was_trained(
 ) -> None:
     monkeypatch.setattr(module, "training_records", lambda: np.arange(len(some_emojis)))
     monkeypatch.setattr(module, "records", lambda: some_emojis)
-    monkeypatch.setattr(module, "checkpoint_file", lambda *_, **__: tmp_path / "state.pt")
+    monkeypatch.setattr(module, "checkpoint_file", lambda *_: tmp_path / "state.pt")
     folder = tmp_path / "pipeline"
     tiny_pipeline.save_pretrained(folder)
     before = {name: tensor.clone() for name, tensor in tiny_pipeline.unet.state_dict().items()}
-    sample = tiny_config.sample.model_copy(update={"sampler": "ddim", "guidance": 1.0})
+    sample = tiny_config.sample.model_copy(update={"sampler": "lcm", "guidance": 1.0})
     with pytest.raises(UserError, match="no student"):
         with_student(tiny_pipeline, folder)
-    config = tiny_config.model_copy(update={"student": SETTINGS.model_copy(update={"steps": 20})})
+    config = tiny_config.model_copy(update={"student": SETTINGS.model_copy(update={"steps": 20, "checkpoint": 0.0})})
     found = train_student(tiny_pipeline, config, folder, "a teacher")
     assert all(torch.equal(tensor, before[name]) for name, tensor in tiny_pipeline.unet.state_dict().items())
     teachers = draw(tiny_pipeline, ["dog"], [0], sample)
     students = draw(found.pipeline, ["dog"], [0], sample)
     assert (teachers != students).any()
     again = with_student(opened(folder), folder)
+    # As it is, without a word of how.
+    alone = again("dog", SETTINGS.draws, 1.0, torch.Generator().manual_seed(0)).images[0]
+    few = sample.model_copy(update={"steps": SETTINGS.draws})
+    assert np.abs(np.asarray(alone).astype(int) - draw(again, ["dog"], [0], few)[0]).max() <= 1
     assert not [name for name in again.unet.state_dict() if "lora" in name]
     assert np.abs(draw(again, ["dog"], [0], sample).astype(int) - students).max() <= 1
-    assert (tmp_path / "state.lessons").is_dir()
+    assert (tmp_path / "state.pt").is_file()
     found.forget()
     assert [file.name for file in tmp_path.iterdir()] == ["pipeline"]
     weights = next((folder / STUDENT).glob("*.safetensors"))
@@ -258,6 +250,12 @@ def test_a_consistency_model_that_is_sure_has_nothing_to_learn(
 
 
 def test_the_peer_has_as_many_evaluations() -> None:
-    settings = StudentSection(steps=100, batch=8, draws=4, teacher=6, lessons=64, guidance=4.0, rounds=2)
-    ours = 64 * (24 * 2 + 2 * 3 * (6 * 2 + 1)) + 3 * 100 * 8
-    assert equal_updates(settings) * 6 * 8 == pytest.approx(ours, rel=0.02)
+    settings = StudentSection(steps=100, batch=8, draws=4, imitate=40)
+    ours = 32 * (100 * 3 + 100 * 2 + 60 * 3 + FIRST * 4)
+    assert equal_updates(settings) * 6 * 32 == pytest.approx(ours, rel=0.02)
+    assert equal_updates(StudentSection(steps=40, imitate=100)) == 40 * 5 // 6
+
+
+def test_the_samplers_of_few_steps_are_told_their_most() -> None:
+    with pytest.raises(ValueError, match="lcm takes at most 50, not 51"):
+        SampleSection(sampler="lcm", steps=51)

@@ -186,10 +186,8 @@ def test_other_code_goes_on_from_no_state_of_this(tmp_path: Path, monkeypatch: p
 def test_states_that_nobody_came_back_for_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demos.diffusion.training.checkpoint.work_folder", lambda: tmp_path)
     folder = checkpoint_file("teacher").parent
-    (folder / "old.lessons").mkdir()
-    for name in ("old.pt", "old.lessons/0.npy", "new.pt"):
+    for name in ("old.pt", "new.pt"):
         (folder / name).write_bytes(b"state")
-    for name in ("old.pt", "old.lessons"):
-        os.utime(folder / name, (0, 0))
+    os.utime(folder / "old.pt", (0, 0))
     assert checkpoint_file("teacher").parent == folder
     assert [file.name for file in folder.iterdir()] == ["new.pt"]
