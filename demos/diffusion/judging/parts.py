@@ -15,6 +15,7 @@ from demos.diffusion.judging.judge import noisy
 from demos.diffusion.judging.kid import looked_at
 from demos.diffusion.judging.memory import nearest
 from demos.diffusion.judging.tables import distance_headline, how_judged, metrics, ways
+from demos.diffusion.judging.variety import variety
 from demos.diffusion.sampling.choose import best_of
 from demos.diffusion.sampling.draw import draw, evaluations
 from demos.diffusion.sampling.guide import ClipGuide
@@ -153,10 +154,11 @@ def student(studio: Studio) -> Findings:
     if "peer" in studio.pipelines:
         rows.insert(-3, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
     caption = how_judged(studio.judge) + (PEER if "peer" in studio.pipelines else "")
+    different, told = variety(studio, _student(steps))
     return Findings(
         headlines=[distance_headline(f"The student's kernel distance in {steps} evaluations", ours, first)],
-        metrics=[metric for row in rows[1:] for metric in metrics(row)],
-        tables=[ways("The student", rows, studio.config, peer=first, caption=caption)],
+        metrics=[*[metric for row in rows[1:] for metric in metrics(row)], *told],
+        tables=[ways("The student", rows, studio.config, peer=first, caption=caption), different],
         figures=[figures.beside(studio, [first, ours], "student", "The teacher's and the student's pictures")],
     )
 

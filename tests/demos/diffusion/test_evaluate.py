@@ -50,6 +50,7 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     first = evaluate(config, kept)
     assert [table.title for table in first.tables] == [
         "The student",
+        "Variety",
         "Average of the weights",
         "The teacher's training",
         "The student's training",

@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from demos.diffusion.judging.judge import noisy
 from demos.diffusion.judging.kid import kernel_distance
+from demos.diffusion.judging.variety import spread
 from demos.diffusion.judging.words import AMONG, WordJudge, chance
 from shared.seed import generator
 
@@ -97,3 +98,15 @@ def test_precision_is_that_of_many_draws_of_others() -> None:
         draws = [random.permutation(others)[: AMONG - 1] for _ in range(400)]
         found.append(np.mean([(scores[row, some] < scores[row, row]).all() for some in draws]))
     assert judge.precision(said, prompts)[:20] == pytest.approx(np.array(found), abs=0.11)
+
+
+def test_pictures_that_are_the_same_have_no_variety() -> None:
+    random = np.random.default_rng(0)
+    one = random.normal(size=(3, 1, 8)).astype(np.float32)
+    several = np.repeat(one, 4, axis=1)
+    assert spread(several) == pytest.approx(0, abs=1e-6)
+    # Longer is not different; a right angle is 1: three of six pairs, where one of four is alone.
+    several[1, 0] *= 5
+    assert spread(several)[1] == pytest.approx(0, abs=1e-6)
+    axes = np.eye(2, dtype=np.float32)[[0, 0, 0, 1]][None]
+    assert spread(axes)[0] == pytest.approx(3 / 6)
