@@ -107,7 +107,7 @@ class StudentSection(Schedule):
     name: Literal["train", "beside", "none"] = Field(
         "beside", description="train = train now; beside = the one in the teacher's folder; none = no student"
     )
-    steps: int = Field(600, ge=1, le=10_000_000, description="updates, 1 to 1e7")
+    steps: int = Field(300, ge=1, le=10_000_000, description="updates, 1 to 1e7")
     batch: int = Field(16, ge=2, le=4096, description="pictures a step, each learned from at all its draws, 2 to 4096")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="peak, above 0 to 1")
     warmup: int = Field(20, ge=0, le=100_000, description="updates in which the rate rises, 0 to 1e5")
@@ -135,7 +135,7 @@ class StudentSection(Schedule):
         description="whether a peer is trained beside it by latent consistency distillation, with as many evaluations "
         "of the network",
     )
-    peer_rate: float = Field(1e-3, gt=0, le=1, description="peak of the peer's learning rate, above 0 to 1")
+    peer_rate: float = Field(3e-4, gt=0, le=1, description="peak of the peer's learning rate, above 0 to 1")
 
 
 class OwnSection(Schedule):
@@ -186,10 +186,16 @@ class GuideSection(Section):
     """How CLIP guides."""
 
     strength: float = Field(
-        0.1, ge=0, le=2, description="largest root mean square of the move at a step, of pictures in -1 to 1, 0 to 2"
+        0.4, ge=0, le=2, description="largest root mean square of the move at a step, of pictures in -1 to 1, 0 to 2"
     )
     moves: int = Field(1, ge=1, le=100, description="small moves that make the move of a step, 1 to 100")
-    steps: int = Field(20, ge=1, le=1000, description="of the sampler, where CLIP guides, 1 to 1000")
+    steps: int = Field(20, ge=1, le=1000, description="of the sampler, where CLIP guides the teacher, 1 to 1000")
+    draws: int = Field(
+        8,
+        ge=1,
+        le=CONSISTENCY_STEPS,
+        description=f"steps of the student, where CLIP guides it, 1 to {CONSISTENCY_STEPS}",
+    )
 
 
 class EvaluationSection(Section):

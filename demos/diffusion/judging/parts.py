@@ -25,7 +25,7 @@ from shared.openmoji.records import records
 from shared.openmoji.render import pictures
 from shared.pretrained.minilm import MiniLM
 from shared.pretrained.words import cleaned
-from shared.result import Column, Figure, Headline, Metric, Table
+from shared.result import Column, Figure, Headline, Interval, Metric, Table
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -174,18 +174,33 @@ def clip(studio: Studio, eye: Clip) -> Findings:
 
     guided = studio.row("classifier-free guidance and CLIP", guide, steps=settings.steps)
     alone = studio.row("CLIP alone", guide, steps=2 * settings.steps, guidance=1.0)
-    rows = [bare, plain, alone, guided, _chosen(studio, eye, plain.evaluations or 1)]
-    equal = len({row.evaluations for row in rows}) == 1
+    looks = plain.evaluations or 1
+    rows, best = [bare, plain, alone, guided, _chosen(studio, eye, looks)], guided
+    if studio.student:
+        few = _student(settings.draws)
+        rows.append(studio.row("the student, guided by CLIP", guide, who="student", **few))
+        rows.append(best := _chosen(studio, eye, looks, guide))
     caption = (
-        f"{how_judged(studio.judge)} All rows take {'' if equal else 'about '}as many evaluations of the drawing "
-        f"network; those of CLIP are in "
-        f"the time alone. CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, "
-        f"but the same text model as the judge."
+        f"{how_judged(studio.judge)} The evaluations are those of the drawing network; CLIP's are in the time alone. "
+        f"CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, but the same "
+        f"text model as the judge."
     )
+    points, spread = 100 * float((best.right - bare.right).mean()), _gain(best, bare, studio)
     return Findings(
-        metrics=[metric for row in rows[2:] for metric in metrics(row)],
+        headlines=[
+            Headline(
+                name=f"R-precision over no guidance: {best.name}",
+                value=points,
+                unit="points",
+                direction="higher",
+                peer=plain.name,
+                peer_value=100 * float((plain.right - bare.right).mean()),
+                interval=spread,
+            )
+        ],
+        metrics=[metric for row in rows for metric in metrics(row)],
         tables=[ways("Guidance by CLIP", rows, studio.config, peer=plain, caption=caption)],
-        figures=[figures.beside(studio, rows[1:], "clip", "Guided and unguided")],
+        figures=[figures.beside(studio, [plain, *rows[3:]], "clip", "Guided and unguided")],
     )
 
 
@@ -275,15 +290,24 @@ def composition(studio: Studio, trained: NDArray[np.int64]) -> Findings:
     )
 
 
-def _chosen(studio: Studio, eye: Clip, looks: int) -> Row:
-    """The best of as many of the student's pictures, or of the teacher's, as so many evaluations buy."""
-    drawer = studio.student or studio.teacher
-    steps = studio.config.student.draws
+def _chosen(studio: Studio, eye: Clip, looks: int, guide: Guide | None = None) -> Row:
+    """The best of as many of the student's pictures, or of the teacher's, as so many evaluations buy; guided ones too,
+    if there is a guide."""
+    who: Who = "student" if studio.student else "teacher"
+    steps = studio.config.guide.draws if guide else studio.config.student.draws
     settings = studio.config.sample.model_copy(update=_student(steps) if studio.student else {"steps": steps})
     count = max(1, looks // evaluations(settings))
-    made, seconds = best_of(drawer, studio.judge.prompts, studio.judge.seeds, settings, count, eye, studio.run.track)
-    who = "student" if studio.student else "teacher"
-    return studio.judge.judged(made, f"best of {count} of the {who}, by CLIP", count * evaluations(settings), seconds)
+    drawer, judge = studio.pipelines[who], studio.judge
+    made, seconds = best_of(drawer, judge.prompts, judge.seeds, settings, count, eye, studio.run.track, guide)
+    name = f"best of {count} of the {who}, {'guided and chosen ' if guide else ''}by CLIP"
+    return judge.judged(made, name, count * evaluations(settings), seconds)
+
+
+def _gain(row: Row, other: Row, studio: Studio) -> Interval:
+    """Of R-precision, in points."""
+    config = studio.config
+    draws = config.evaluation.bootstrap
+    return paired_difference(100 * row.right, 100 * other.right, resamples=draws, seed=config.seed, unit="prompts")
 
 
 def _few(steps: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from demos.diffusion.sampling.draw import Track, draw, plain
+from demos.diffusion.sampling.draw import Correction, Track, draw, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,13 +30,14 @@ def best_of(
     count: int,
     clip: Clip,
     track: Track = plain,
+    guide: Callable[[Sequence[str]], Correction] | None = None,
 ) -> tuple[NDArray[np.uint8], float]:
     """(n, s, s, 3) for each prompt the picture, of `count`, that CLIP finds most like its words, and the seconds that
-    one prompt took."""
+    one prompt took. guide: as `draw` takes it."""
     began = time.perf_counter()
     many = [prompt for prompt in prompts for _ in range(count)]
     others = [seed + ANOTHER * number for seed in seeds for number in range(count)]
-    drawn = draw(pipeline, many, others, settings, track)
+    drawn = draw(pipeline, many, others, settings, track, guide)
     likeness = likenesses(clip, drawn, many).reshape(len(prompts), count)
     best = drawn.reshape(len(prompts), count, *drawn.shape[1:])[np.arange(len(prompts)), likeness.argmax(1)]
     return best, (time.perf_counter() - began) / len(prompts)

@@ -29,7 +29,7 @@ def studio(tiny_pipeline: PictogramPipeline, tiny_config: DiffusionConfig, tmp_p
         update={
             "evaluation": EvaluationSection(prompts=16, steps=[1, 2], bootstrap=100),
             "sample": SampleSection(steps=2),
-            "guide": tiny_config.guide.model_copy(update={"steps": 2}),
+            "guide": tiny_config.guide.model_copy(update={"steps": 2, "draws": 2}),
         }
     )
     run = RunFolder(tmp_path, Progress(quiet=True))
@@ -61,7 +61,10 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     student = parts.student(studio)
     assert [row[1] for row in student.tables[0].rows] == [100, 1, 2, 4, 4, 4, 8]
     clip = parts.clip(studio, Clip())
-    assert {row[1] for row in clip.tables[0].rows} == {4}
+    # Equal evaluations, but for a single picture of the guided student.
+    assert {row[0]: row[1] for row in clip.tables[0].rows if row[1] != 4} == {"the student, guided by CLIP": 2}
+    assert clip.tables[0].rows[-1][0] == "best of 2 of the student, guided and chosen by CLIP"
+    assert clip.headlines[0].value == pytest.approx(clip.tables[0].rows[-1][7] - clip.tables[0].rows[0][7])
     memory = parts.memory(studio)
     # What is copied is found in spite of noise; what the split keeps apart is none.
     assert [row[2] for row in memory.tables[0].rows[:2]] == [100, 0]
