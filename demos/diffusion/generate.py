@@ -46,6 +46,7 @@ class Options:
     guidance: float | None
     student: bool | None
     sampler: str | None
+    clip: float
     negative: str
     model: str
     device: str
@@ -128,6 +129,7 @@ def _request(options: Options) -> Request:
         mask=options.mask,
         strength=usual if options.strength is None else options.strength,
         batch=options.batch or BATCHES.get(kind, 16),
+        clip=options.clip,
     )
 
 

@@ -27,6 +27,9 @@ Student = Annotated[
     ),
 ]
 SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, dpm++sde, euler, heun or lcm.")]
+ClipMove = Annotated[
+    float, typer.Option("--clip", min=0, max=2, help="How far CLIP moves it to the words, about 0.4; pictograms.")
+]
 Negative = Annotated[str, typer.Option("--negative", help="Words to keep away from; pretrained models.")]
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:NAME-OR-FOLDER.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
@@ -57,6 +60,7 @@ def generate(
     guidance: Guidance = None,
     student: Student = None,
     sampler: SamplerName = None,
+    clip: ClipMove = 0.0,
     negative: Negative = "",
     model: Model = "shipped",
     device: Device = "auto",
@@ -74,6 +78,7 @@ def generate(
     """Draw pictures of words, each a PNG that says how it was made, and a contact sheet.
 
     trendlab generate "a woman astronaut with dark skin tone" --n 8
+    trendlab generate "a red apple" --steps 8 --clip 0.4
     trendlab generate "a red apple" --model pretrained:FOLDER --steps 30
     """
     from demos.diffusion.generate import Options, generate
@@ -87,6 +92,7 @@ def generate(
             guidance=guidance,
             student=student,
             sampler=sampler,
+            clip=clip,
             negative=negative,
             model=model,
             device=device,

@@ -54,6 +54,8 @@ class Checkpoint:
 
     def check(self, request: Request) -> list[str]:
         """As `Painter.check`."""
+        if request.clip:
+            raise UserError("--clip: the CLIP here knows pictograms alone; it guides the model of pictograms")
         unit = int(getattr(self._pipeline, "vae_scale_factor", 1))
         if request.side is not None and request.side % unit:
             raise UserError(f"--size {request.side}: this model draws sides that are multiples of {unit} pixels")

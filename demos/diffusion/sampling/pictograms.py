@@ -10,9 +10,11 @@ import torch
 
 from demos.diffusion.config import CONSISTENCY_STEPS, TIMES, SampleSection
 from demos.diffusion.model.build import STUDENT, opened, with_student
+from demos.diffusion.model.clip import Clip
 from demos.diffusion.model.origin import draws_of, weights_digest
 from demos.diffusion.model.pipeline import CONTEXT
 from demos.diffusion.sampling.draw import drawing, evaluations
+from demos.diffusion.sampling.guide import ClipGuide
 from demos.diffusion.sampling.request import Request, doubts
 from shared.errors import UserError
 
@@ -33,6 +35,7 @@ class Pictograms:
             raise UserError(f"--student: {folder} has no student in it; --teacher draws")
         chosen = beside and steps <= FEW * draws_of(folder) if student is None else student
         self._pipeline = (with_student(teacher, folder) if chosen else teacher).to(device)
+        self._device = device
         self._few, self._draws = chosen, draws_of(folder) if chosen else None
         self.name = "the student" if chosen else "the teacher"
         self.identity = identity(folder, chosen)
@@ -63,7 +66,7 @@ class Pictograms:
         if sampler == "ddim" and TIMES % request.steps:
             # diffusers' DDIM then ends at time 0 and not before it.
             found.append(f"ddim leaves a little noise in {request.steps} steps, which do not divide {TIMES:,}")
-        if self._draws not in (None, request.steps):
+        if self._draws is not None and request.steps < self._draws:
             found.append(f"the student has learned to draw in {self._draws} steps, and is worse in {request.steps}")
         return found
 
@@ -78,19 +81,22 @@ class Pictograms:
 
     def settings(self, request: Request) -> dict[str, object]:
         """As `Painter.settings`."""
-        return self._settings(request).model_dump(include={"guidance", "sampler"})
+        chosen = self._settings(request).model_dump(include={"guidance", "sampler"})
+        return chosen | ({"clip": request.clip} if request.clip else {})
 
     def paint(self, request: Request, advance: Callable[[], None]) -> Iterator[Image.Image]:
         """As `Painter.paint`."""
-        settings = self._settings(request)
+        settings, eye = self._settings(request), Clip(device=self._device) if request.clip else None
         with drawing(self._pipeline, settings.sampler, mixed=False):
             for at in range(0, len(request.seeds), request.batch):
                 seeds = request.seeds[at : at + request.batch]
+                prompts = [request.prompt] * len(seeds)
                 answer: Any = self._pipeline(
-                    [request.prompt] * len(seeds),
+                    prompts,
                     settings.steps,
                     settings.guidance,
                     [torch.Generator().manual_seed(seed) for seed in seeds],
+                    correct=ClipGuide(eye, prompts, request.clip) if eye else None,
                     callback_on_step_end=lambda *_: advance(),
                 )
                 yield from answer.images

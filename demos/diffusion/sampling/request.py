@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Request:
     """prompt: words; seeds: one for each picture; steps: of the sampler; guidance, sampler: None = the painter's own;
     side: of the pictures [pixels], None = the model's own; image: to start from; mask: white where it is painted anew;
-    strength: how much of `image` is given up, above 0 to 1; batch: pictures painted together."""
+    strength: how much of `image` is given up, above 0 to 1; batch: pictures painted together; clip: how far CLIP moves
+    a picture at each step, as `ClipGuide` takes it, 0 = it does not."""
 
     prompt: str
     seeds: tuple[int, ...]
@@ -33,6 +34,7 @@ class Request:
     mask: Path | None = None
     strength: float = 0.8
     batch: int = 16
+    clip: float = 0.0
 
 
 class Painter(Protocol):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,6 +133,9 @@ def compiled(network: Any) -> Any:
         get_cpp_compiler()
     except Exception:  # a class of inductor's own, which moves
         raise UserError("compile=true needs a C++ compiler (g++ or clang++), and none is found") from None
+    # What compiling says of caches and of absent GPUs concerns those who write compilers.
+    warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     return torch.compile(network)
 
 

@@ -120,6 +120,8 @@ def test_another_sampler_size_and_negative_words(stable: Path, tmp_path: Path) -
     generate("dog", **settings, out=tmp_path / "c")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="does nothing at a guidance of 1"):
         generate("dog", negative="cat", guidance=1.0, **settings, out=tmp_path / "d")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="knows pictograms alone"):
+        generate("dog", clip=0.4, **settings, out=tmp_path / "e")  # type: ignore[arg-type]
     assert (pixels(drawn(tmp_path / "b") / "seed-0.png") != pixels(drawn(tmp_path / "c") / "seed-0.png")).any()
 
 

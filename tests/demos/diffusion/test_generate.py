@@ -65,7 +65,7 @@ def test_each_picture_says_how_it_was_made(folder: Path, tmp_path: Path, capsys:
         ({"words": "   "}, "no words"),
         ({"sampler": "ddmi"}, 'did you mean "ddim"'),
         ({"mask": Path("m.png")}, "give both"),
-        ({"sampler": "lcm"}, "unknown sampler"),
+        ({"sampler": "lcm", "steps": 51}, "takes 50 at most"),
         ({"image": Path("absent.png")}, r"absent\.png: unreadable"),
         ({"strength": 0.5}, "give both"),
         ({"image": PICTURE}, "starts from words alone"),
@@ -104,8 +104,9 @@ def test_a_student_draws_in_the_steps_that_it_has_learned(
     assert "by the teacher: 20 steps" in said(student=False)
     assert "by the student: 2 steps, 2 evaluations" in (told := said(steps=2))
     assert "has learned" not in told
-    assert "has learned to draw in 2 steps, and is worse in 4" in (told := said(steps=4))
-    assert "by the student" in told
+    assert "by the student: 4 steps" in (told := said(steps=4))
+    assert "has learned" not in told
+    assert "has learned to draw in 2 steps, and is worse in 1" in said(steps=1)
     assert "by the teacher: 5 steps, 10 evaluations" in said(steps=5)
     assert "by the teacher: 2 steps" in said(steps=2, student=False)
     assert "by the student: 5 steps" in said(steps=5, student=True)
@@ -117,6 +118,16 @@ def test_a_student_draws_in_the_steps_that_it_has_learned(
     assert "by the teacher: 2 steps" in said(steps=2, student=False)
     with pytest.raises(UserError, match="does not say in how many steps"):
         said(steps=2)
+
+
+def test_clip_moves_a_picture_and_its_file_says_so(folder: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"n": 2, "steps": 2, "model": f"local-dir:{folder}", "quiet": True}
+    generate("dog", **settings, out=tmp_path / "plain")
+    generate("dog", **settings, clip=0.4, out=tmp_path / "guided")
+    plain, guided = (Image.open(drawn(tmp_path / name) / "seed-1.png") for name in ("plain", "guided"))
+    assert (np.asarray(plain) != np.asarray(guided)).any()
+    assert guided.text["clip"] == "0.4"  # type: ignore[attr-defined]
+    assert "clip" not in plain.text  # type: ignore[attr-defined]
 
 
 def test_words_that_are_not_read_are_told(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
