@@ -223,5 +223,6 @@ def _sheet(request: Request, pictures: list[Image.Image], painter: Painter, coun
     some = zip(request.seeds, pictures, strict=False)
     answers = [Answer(np.asarray(picture.convert("RGB")), f"seed {seed}") for seed, picture in some]
     left = f"; {count - len(pictures):,} more are in the folder" if len(pictures) < count else ""
-    note = f"{painter.name}, {request.steps} steps{left}"
+    guided = ", guided by CLIP" if request.clip else ""
+    note = f"{painter.name}, {request.steps} steps{guided}{left}"
     return contact_sheet([SheetRow(request.prompt, answers, note)], footer="Drawn by a model, not by a person.")
