@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from demos.diffusion.judging.parts import Studio
 
-NAMES, SEEDS = 48, 4  # names, and pictures of each
+NAMES, SEEDS = 48, 4  # names at most, and pictures of each
 ANOTHER = 7_000_003  # between the seeds of one name's pictures
 WHO = {"teacher": "the teacher, DDIM in 50 steps", "student": "the student", "peer": "the consistency peer"}
 
@@ -36,10 +36,11 @@ def spread(features: NDArray[np.float32]) -> NDArray[np.float64]:
 def variety(studio: Studio, few: Mapping[str, Any]) -> tuple[Table, list[Metric]]:
     """Of all pipelines of a studio. few: how students draw."""
     judge = studio.judge
-    some = np.linspace(0, len(judge.prompts) - 1, min(NAMES, len(judge.prompts))).astype(int)
+    some = np.linspace(0, len(judge.prompts) - 1, min(NAMES, len(judge.prompts) // SEEDS)).astype(int)
     prompts = [judge.prompts[at] for at in some for _ in range(SEEDS)]
     seeds = [judge.seeds[at] + ANOTHER * number for at in some for number in range(SEEDS)]
     found: dict[str, NDArray[np.float64]] = {}
+    studio.run.say(f"drawing: {SEEDS} pictures of each of {len(some)} names")
     for who, pipeline in studio.pipelines.items():
         how = {"sampler": "ddim", "steps": 50} if who == "teacher" else few
         made = draw(pipeline, prompts, seeds, studio.config.sample.model_copy(update=how), studio.run.track)
