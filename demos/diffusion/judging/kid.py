@@ -40,10 +40,14 @@ class Distance:
         """Of the middle 95 %."""
         return float(np.quantile(self.halves, 0.975))
 
-    def over(self, other: Distance) -> tuple[float, float, float]:
-        """(ratio to another distance from the same set, low, high) with the middle 95 % of the ratio over halves."""
-        low, high = np.quantile(self.halves / other.halves, [0.025, 0.975])
-        return self.value / other.value, float(low), float(high)
+    def over(self, other: Distance) -> tuple[float, tuple[float, float] | None]:
+        """(ratio to another distance from the same set, the middle 95 % of it over halves), None where that other is
+        not above 0 in all halves, as with few pictures: a ratio then says nothing."""
+        spread = None
+        if other.halves.min() > 0:
+            low, high = np.quantile(self.halves / other.halves, [0.025, 0.975])
+            spread = float(low), float(high)
+        return self.value / other.value, spread
 
 
 def looked_at(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

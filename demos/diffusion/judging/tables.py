@@ -82,7 +82,7 @@ def how_judged(judge: Judge) -> str:
 
 def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | None]:
     spread = bootstrap(100.0 * row.right, resamples=config.evaluation.bootstrap, seed=config.seed, unit="prompts")
-    ratio, low, high = row.distance.over(peer.distance)
+    ratio, middle = row.distance.over(peer.distance)
     gain = paired_difference(
         100.0 * row.right,
         100.0 * peer.right,
@@ -97,7 +97,7 @@ def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | N
         THOUSAND * row.distance.value,
         f"{THOUSAND * row.distance.low:.1f} to {THOUSAND * row.distance.high:.1f}",
         None if row.distance is peer.distance else ratio,
-        None if row.distance is peer.distance else f"{low:.2f} to {high:.2f}",
+        None if row.distance is peer.distance or middle is None else f"{middle[0]:.2f} to {middle[1]:.2f}",
         100 * float(row.right.mean()),
         f"{spread.low:.1f} to {spread.high:.1f}",
         None if row.right is peer.right else f"{gain.low:.1f} to {gain.high:.1f}",

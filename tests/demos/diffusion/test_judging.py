@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from demos.diffusion.judging.judge import noisy
-from demos.diffusion.judging.kid import kernel_distance
+from demos.diffusion.judging.kid import Distance, kernel_distance
 from demos.diffusion.judging.variety import spread
 from demos.diffusion.judging.words import AMONG, WordJudge, chance
 from shared.seed import generator
@@ -37,6 +37,16 @@ def test_the_distance_of_equals_is_near_zero_without_bias() -> None:
     )
     assert far.low <= far.value <= far.high
     assert far.value > 5 * np.std(found)
+
+
+def test_a_ratio_to_what_may_be_nothing_has_no_interval() -> None:
+    one, other, near = (
+        Distance(value, value * np.linspace(*ends, 200))
+        for value, ends in ((2.0, (0.5, 1.5)), (4.0, (0.5, 1.5)), (0.1, (-1.0, 3.0)))
+    )
+    ratio, middle = one.over(other)
+    assert (ratio, middle) == (0.5, pytest.approx((0.5, 0.5)))
+    assert one.over(near) == (pytest.approx(20), None)
 
 
 def test_noise_is_of_so_many_levels_and_stays_in_the_picture() -> None:
