@@ -150,7 +150,7 @@ def test_a_student_that_is_stopped_goes_on(
     objective, _ = objective_of(tiny_pipeline, some_emojis, settings)
     again = student()
     found, _ = fit(again, objective, settings, "cpu", file=file, begin=objective.begin)
-    # Equal on one processor; on another, with AMX, weights were 2e-4 apart after the first update, and why is not known.
+    # Equal on one processor; on another, with AMX, weights were 2e-4 apart after the first update; why is not known.
     assert found.losses[:5] == told.losses[:5]
     assert found.losses == pytest.approx(told.losses, rel=0.01)
     for one, other in zip(weights(whole), weights(again), strict=True):
