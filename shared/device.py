@@ -39,6 +39,19 @@ def precision(device: str) -> str:
     return "bf16" if device == "cpu" and any(is_there() for is_there in known) else "no"
 
 
+def accelerator(device: str, mixed_precision: str = "no") -> Any:
+    """accelerate's Accelerator on "cpu", "cuda" or "mps", whatever a training before it in this process asked for.
+
+    accelerate keeps device and precision of its first one for the whole process: another precision is an error then,
+    and none named is silently that of the first. mixed_precision: "no", or of `precision`.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision)
+
+
 def devices() -> list[str]:
     """The devices present, in words, for `trendlab doctor`."""
     torch = _torch()

@@ -164,10 +164,8 @@ def _objective(
 def _losses(teacher: PictogramPipeline, pictures: list[Captioned], config: DiffusionConfig) -> NDArray[np.float64]:
     """(n,) weighted error of the picture for each of at most MEASURED pictures, mean over ROUNDS times; the noise is
     the same before and after."""
-    from accelerate import Accelerator
-
     device = devices.resolve(config.device)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
+    accelerator = devices.accelerator(device, devices.precision(device))
     some = pictures[:MEASURED]
     objective, rows = _objective(teacher, some, config, config.seed, drop=0.0), np.arange(len(some))
     found = []

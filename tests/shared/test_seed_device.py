@@ -87,3 +87,9 @@ def test_precision_is_what_the_hardware_multiplies(tiles: bool, vectors: bool, m
     assert device.precision("cpu") == "no"
     monkeypatch.setattr(device, "_torch", lambda: None)
     assert device.precision("cpu") == "no"
+
+
+def test_a_training_has_the_precision_it_asks_for_whatever_was_before() -> None:
+    asked = ["bf16", "no", "bf16"]
+    assert [device.accelerator("cpu", precision).mixed_precision for precision in asked] == asked
+    assert device.accelerator("cpu").mixed_precision == "no"

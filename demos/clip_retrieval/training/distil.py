@@ -166,7 +166,7 @@ def distilled(
     model.load_state_dict(kept, strict=False)
     model.text.requires_grad_(False)
     model.logit_scale.requires_grad_(False)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
+    accelerator = devices.accelerator(device, devices.precision(device))
     model.to(accelerator.device, memory_format=torch.channels_last)
     _begin_head(model.visual.head, learned, settings.head_epochs, seed)
     history = _fit(model, shape, learned, config, accelerator, seed, watch, track)

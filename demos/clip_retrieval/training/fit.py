@@ -82,7 +82,7 @@ def fit(
     """
     settings = config.train
     device = devices.resolve(config.device)
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
+    accelerator = devices.accelerator(device, devices.precision(device))
     objective: Any = Objective(
         model, pairs.bank, pairs.train, settings.captions, config.loss, config.teacher.weight, pairs.tokens
     )

@@ -56,7 +56,7 @@ def fit(
     """
     from diffusers.training_utils import EMAModel
 
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=devices.precision(device))
+    accelerator = devices.accelerator(device, devices.precision(device))
     attention = unet.attn_processors
     weights = trainable(unet, device)
     optimizer = optimizer_of(list(weights.values()), settings)

@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
@@ -109,7 +108,7 @@ def fit(
 
 def _train(rows: Rows, levels_Q: Tensor, config: NetworkConfig, seed: int, device: str) -> QuantileNet:
     """One network; the random state of the caller is left as it was."""
-    accelerator = Accelerator(cpu=devices.resolve(device) == "cpu")
+    accelerator = devices.accelerator(devices.resolve(device))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = QuantileNet(rows.tensors[0].shape[1], len(levels_Q), config)
