@@ -67,6 +67,33 @@ def test_no_demo_imports_another_or_uses_relative_imports(slug: str) -> None:
             assert parts[0] != "demos" or parts[1:2] in ([], [slug]), f"{file} imports {name}"
 
 
+def needed(slug: str) -> set[str]:
+    """Distributions that a demo, and what of `shared` it imports, directly or not, would import."""
+    todo, seen, found = list((ROOT / "demos" / slug).rglob("*.py")), set[Path](), set[str]()
+    of = metadata.packages_distributions()
+    while todo:
+        if (file := todo.pop()) in seen:
+            continue
+        seen.add(file)
+        for name in imports(file):
+            parts = name.split(".")
+            if parts[0] == "shared":
+                places = (ROOT.joinpath(*parts[:count]) for count in (len(parts), len(parts) - 1))
+                todo += [file for place in places if (file := place.with_suffix(".py")).is_file()]
+            elif parts[0] != "demos" and parts[0] not in sys.stdlib_module_names:
+                found.add(normal(of.get(parts[0], [parts[0]])[0]))
+    return found
+
+
+@slugs
+def test_an_extra_names_all_that_its_demo_imports(slug: str) -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = {normal(re.split(r"[\[<>=!~; ]", line)[0]) for line in [*PROJECT["dependencies"], *extras[slug]]}
+    # Of these: matplotlib, pydantic and transformers always bring them; the last two are options that say so.
+    brought, options = {"cycler", "pydantic-core", "huggingface-hub"}, {"ray", "usearch"}
+    assert needed(slug) - named - brought - options == set()
+
+
 def test_the_registry_is_the_folders() -> None:
     folders = {path.name for path in (ROOT / "demos").iterdir() if path.is_dir() and path.name != "__pycache__"}
     configs = {path.name for path in (ROOT / "configs").iterdir() if path.is_dir()}

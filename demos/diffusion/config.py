@@ -15,6 +15,7 @@ Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
+CELLS = 16  # a side, at which the house compares pictures: sides are a multiple
 GROUPS = 32  # of the normalisation: channels are a multiple
 
 
@@ -27,7 +28,10 @@ class ModelSection(Section):
         "training leaves one in its run",
     )
     size: int = Field(
-        64, ge=32, le=256, description="side of the pictures [pixels], 32 to 256; like what follows, of a new model"
+        64,
+        ge=32,
+        le=256,
+        description="side of the pictures [pixels], a multiple of 16, 32 to 256; like what follows, of a new model",
     )
     patch: int = Field(
         4,
@@ -48,6 +52,8 @@ class ModelSection(Section):
     def _fits(self) -> ModelSection:
         if wrong := [width for width in self.channels if width < 1 or width % GROUPS]:
             raise ValueError(f"channels: {wrong[0]} is no multiple of {GROUPS}")
+        if self.size % CELLS:
+            raise ValueError(f"size: {self.size} pixels are no multiple of {CELLS}, at which pictures are compared")
         step = self.patch * 2 ** (len(self.channels) - 1)
         if self.size % step:
             raise ValueError(f"size: {self.size} pixels are no multiple of {step}, patch times 2 for each level below")
@@ -189,7 +195,9 @@ class GuideSection(Section):
         0.4, ge=0, le=2, description="largest root mean square of the move at a step, of pictures in -1 to 1, 0 to 2"
     )
     moves: int = Field(1, ge=1, le=100, description="small moves that make the move of a step, 1 to 100")
-    steps: int = Field(20, ge=1, le=1000, description="of the sampler, where CLIP guides the teacher, 1 to 1000")
+    steps: int = Field(
+        20, ge=1, le=500, description="of the sampler, where CLIP guides the teacher; twice as many unguided, 1 to 500"
+    )
     draws: int = Field(
         8,
         ge=1,
@@ -232,6 +240,10 @@ class DiffusionConfig(DemoConfig):
     def _student_of_this_teacher(self) -> DiffusionConfig:
         if self.model.name == "train" and self.student.name == "beside":
             raise ValueError("student.name: beside a teacher that is trained now there is none; train or none")
+        if self.sample.sampler == "lcm" and 2 * self.guide.steps > CONSISTENCY_STEPS:
+            raise ValueError(
+                f"guide.steps: lcm takes at most {CONSISTENCY_STEPS}, and twice {self.guide.steps} are drawn"
+            )
         if self.student.peer and self.student.name != "train":
             raise ValueError(f"student.peer: is trained beside a student, and student.name is {self.student.name}")
         return self

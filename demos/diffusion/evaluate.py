@@ -13,8 +13,8 @@ from demos.diffusion.judging.figures import prompts_figure
 from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.parts import Findings, Studio
 from demos.diffusion.judging.tables import ways
-from demos.diffusion.model.build import STUDENT, folder_of, opened, with_student
-from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of, weights_digest
+from demos.diffusion.model.build import folder_of, opened, with_student
+from demos.diffusion.model.origin import TRAINING, doubt_of_split, draws_of, weights_digest, weights_use
 from shared import device as devices
 from shared.openmoji.records import ATTRIBUTION
 from shared.pretrained.efficientnet import efficientnet_file
@@ -23,6 +23,7 @@ from shared.result import Column, DataUse, Figure, Metric, Part, Result, Table
 
 if TYPE_CHECKING:
     from demos.diffusion.config import DiffusionConfig
+    from demos.diffusion.model.clip import Clip
     from demos.diffusion.model.pipeline import PictogramPipeline
     from demos.diffusion.training.fit import History
     from demos.diffusion.training.train_model import Trained
@@ -78,7 +79,10 @@ class Models:
 
 def evaluate(config: DiffusionConfig, run: Run) -> Result:
     """Train or open, draw, judge."""
-    efficientnet_file()  # what cannot be had is said before hours of training, not after
+    # What cannot be had is said before hours of training, not after.
+    efficientnet_file()
+    if "clip" in config.evaluation.parts:
+        _clip(config)
     models = _models(config, run)
     teacher = models.teacher
     # A student that was opened draws as it has learned, whatever the settings of one to be trained.
@@ -125,15 +129,19 @@ def _fixed_prompts(models: Models, config: DiffusionConfig, run: Run) -> list[Fi
 
 def _part(name: str, studio: Studio, models: Models, config: DiffusionConfig) -> Findings:
     if name == "clip":
-        from demos.diffusion.model.clip import Clip
-
-        return parts.clip(studio, Clip(device=devices.resolve(config.device)))
+        return parts.clip(studio, _clip(config))
     if name == "composition":
         return parts.composition(studio, training_records())
     if name == "training":
         return _training(studio, models, config)
     plain = {"quality": parts.quality, "samplers": parts.samplers, "student": parts.student, "memory": parts.memory}
     return plain[name](studio)
+
+
+def _clip(config: DiffusionConfig) -> Clip:
+    from demos.diffusion.model.clip import Clip
+
+    return Clip(device=devices.resolve(config.device))
 
 
 def _models(config: DiffusionConfig, run: Run) -> Models:
@@ -150,18 +158,14 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
         models = Models({"teacher": teacher}, config.student.draws, doubt)
     if config.student.name == "train":
         _teach(models, folder, config, run)
-    elif config.student.name == "beside" and config.model.name != "train":
+    elif config.student.name == "beside":
         models.pipelines["student"], models.draws = with_student(models.teacher, folder), draws_of(folder)
-    models.weights = _weights(run.folder / "pipeline" if models.taught else folder, config)
+    models.weights = [weights_use(folder, config.model.name)]
+    if "student" in models.pipelines:
+        taught = run.folder / "pipeline"
+        place, version = (taught, "train") if models.taught else (folder, config.model.name)
+        models.weights.append(weights_use(place, version, student=True))
     return models
-
-
-def _weights(folder: Path, config: DiffusionConfig) -> list[DataUse]:
-    found = {"the teacher": weights_digest(folder / "unet")}
-    if config.student.name != "none" and (folder / STUDENT).is_dir():
-        found["the student's adapter"] = weights_digest(folder / STUDENT)
-    version = config.model.name.partition(":")[0]
-    return [DataUse(name=name, version=version, sha256=digest, licence="Apache-2.0") for name, digest in found.items()]
 
 
 def _teach(models: Models, folder: Path, config: DiffusionConfig, run: Run) -> None:

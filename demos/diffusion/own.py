@@ -16,6 +16,7 @@ import torch
 from demos.diffusion.data import used
 from demos.diffusion.judging.figures import own_figure
 from demos.diffusion.model.build import folder_of, fused, opened
+from demos.diffusion.model.origin import weights_use
 from demos.diffusion.sampling.draw import draw
 from demos.diffusion.sampling.pictograms import identity
 from demos.diffusion.training.adapter import add_adapter
@@ -49,6 +50,7 @@ SHOWN = 6  # captions in the figure, of each part
 ROUNDS = 16  # times at which a picture's loss is measured
 MEASURED = 256  # pictures of each part, at most
 ALIKE_SIDE = 64  # pixels, at which pictures are compared
+BLOCK = 1024  # pictures that are compared with all at a time
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def fine_tune(config: DiffusionConfig, run: Run) -> Result:
     real = np.stack([pictures[at].pixels for of in rows.values() for at in of[:SHOWN]])
     drawn = {"before": before, "after": after, "the picture": real}
     figures = [own_figure(drawn, prompts, min(SHOWN, len(rows["held out"])), run)]
-    result = _told(losses, len(pictures), problems, figures, _digest(pictures), config.seed)
+    start = weights_use(folder_of(config.model.name), config.model.name)
+    result = _told(losses, len(pictures), problems, figures, _digest(pictures), config.seed, start)
     run.afterwards(lambda: state.unlink(missing_ok=True))
     return result
 
@@ -91,10 +94,13 @@ def divided(pictures: list[Captioned], config: DiffusionConfig) -> dict[str, NDA
 
     Raises UserError when so many are that no two can be held out.
     """
+    from scipy.sparse import csr_array, vstack
     from scipy.sparse.csgraph import connected_components
 
     cells = coarse(np.stack([fitted(picture.pixels, ALIKE_SIDE) for picture in pictures]))
-    count, group = connected_components(rms(cells, cells) < NEAR, directed=False)
+    # In blocks: of many pictures, a distance for each pair would not fit into memory.
+    near = [csr_array(rms(cells[at : at + BLOCK], cells) < NEAR) for at in range(0, len(cells), BLOCK)]
+    count, group = connected_components(vstack(near), directed=False)
     most, held = max(FEWEST, round(config.own.held_out * len(pictures))), list[int]()
     for number in generator(config.seed, "own").permutation(count):
         alike = np.flatnonzero(group == number).tolist()
@@ -104,7 +110,9 @@ def divided(pictures: list[Captioned], config: DiffusionConfig) -> dict[str, NDA
             f"own.folder={config.own.folder}: its {len(pictures)} pictures are so nearly the same that {len(held)} can "
             f"be held out, and {FEWEST} are needed; own.held_out={config.own.held_out:g} may be more, up to 0.5"
         )
-    return {"held out": np.array(held), "trained on": np.setdiff1d(np.arange(len(pictures)), held)}
+    trained = np.setdiff1d(np.arange(len(pictures)), held)
+    # In no order of folders, so that the first of them stand for all.
+    return {"held out": np.array(held), "trained on": generator(config.seed, "own order").permutation(trained)}
 
 
 def captioned(config: DiffusionConfig, side: int, run: Run) -> tuple[list[Captioned], list[Problem]]:
@@ -192,6 +200,7 @@ def _told(
     figures: list[Any],
     digest: str,
     seed: int,
+    whose: DataUse,
 ) -> Result:
     cells: list[list[str | float | None]] = []
     for part in ("held out", "trained on"):
@@ -233,7 +242,7 @@ def _told(
         ],
         figures=figures,
         data=[DataUse(name="your pictures", version="", sha256=digest, licence="yours", rows=count)],
-        weights=used("model.safetensors"),
+        weights=[*used("model.safetensors"), whose],
     )
 
 

@@ -103,7 +103,7 @@ def _enter(folder: Path, follow_links: bool, refuse: Refuse) -> bool:
     if folder.name.startswith(".") or folder.name == "__MACOSX":
         return refuse(folder, Reason.HIDDEN, "folder")
     if folder.is_symlink() and not follow_links:
-        return refuse(folder, Reason.LINK, "to a folder; --follow-links (data.follow_links) reads it")
+        return refuse(folder, Reason.LINK, "to a folder; follow_links reads it")
     return True
 
 
@@ -112,7 +112,7 @@ def _take(file: Path, inside: Path, follow_links: bool, refuse: Refuse) -> bool:
         return refuse(file, Reason.HIDDEN, "file")
     try:
         if file.is_symlink() and not follow_links and not file.resolve().is_relative_to(inside):
-            return refuse(file, Reason.LINK, "out of the folder; --follow-links (data.follow_links) reads it")
+            return refuse(file, Reason.LINK, "out of the folder; follow_links reads it")
         # A pipe would be waited for without end.
         if not stat.S_ISREG(file.stat().st_mode):
             return refuse(file, Reason.OTHER, "no regular file")

@@ -38,7 +38,7 @@ PROMPTS = (
     "a robot with a heart",
 )
 SEEDS = (0, 1, 2, 3)
-SHOWN = 14  # held-out names in a row of a figure
+SHOWN = 14  # names in a row of a figure
 CELL = 0.62  # inches
 
 
@@ -58,7 +58,7 @@ def prompts_figure(pipeline: PictogramPipeline, settings: SampleSection, run: Ru
 
 
 def beside(studio: Studio, rows: Sequence[Row], name: str, title: str) -> Figure:
-    """Ways to draw, the same held-out names and seeds beneath each other, the real pictures last."""
+    """Ways to draw, the same names and seeds beneath each other, the real pictures last."""
     some = np.linspace(0, len(studio.judge.rows) - 1, SHOWN).astype(int)
     real = np.asarray(pictures(studio.judge.size)[studio.judge.rows[some]])
     grid = np.stack([*[row.made[some] for row in rows if row.made is not None], real])
@@ -66,7 +66,8 @@ def beside(studio: Studio, rows: Sequence[Row], name: str, title: str) -> Figure
         _grid(grid, [*[row.name for row in rows], "the real picture"], [studio.judge.prompts[at] for at in some]),
         name,
         title=title,
-        caption="Names at equal distances in the list of held-out names. No model that draws saw the last row.",
+        caption=f"Names at equal distances in the list of {studio.judge.whose} names. No model that draws saw the last "
+        "row.",
         alt="Rows of drawn pictograms, a way to draw in each, over the real pictures.",
     )
 
@@ -81,8 +82,8 @@ def neighbours(studio: Studio, made: NDArray[np.uint8], found: Nearest, trained:
         _grid(grid, ["drawn", "of the training"], [studio.judge.prompts[at] for at in some], below),
         "neighbours",
         title="The pictures nearest to one of the training's",
-        caption=f"Of {len(made)} drawn for held-out names the {SHOWN} nearest ones, over that picture of the training, "
-        "and how many levels of 255 it is off on a coarse grid.",
+        caption=f"Of {len(made)} drawn for {studio.judge.whose} names the {SHOWN} nearest ones, over that picture of "
+        "the training, and how many levels of 255 it is off on a coarse grid.",
         alt="Two rows of pictograms: drawn ones, and the most similar pictures of the training.",
     )
 
@@ -150,12 +151,17 @@ def _grid(grid: NDArray[np.uint8], rows: Sequence[str], columns: Sequence[str], 
         place.imshow(picture, interpolation="none")
         place.set_axis_off()
     for name, place in zip(rows, axes[:, 0], strict=True):
-        place.text(-0.15, 0.5, _wrapped(name), ha="right", va="center", transform=place.transAxes, fontsize=7)
+        _say(place, -0.15, 0.5, _wrapped(name), ha="right", va="center", fontsize=7)
     for place, name in zip(axes[0], columns, strict=False):
-        place.text(0.5, 1.05, _wrapped(name, 14), ha="center", va="bottom", transform=place.transAxes, fontsize=5)
+        _say(place, 0.5, 1.05, _wrapped(name, 14), ha="center", va="bottom", fontsize=5)
     for place, name in zip(axes[-1], below, strict=False):
-        place.text(0.5, -0.05, _wrapped(name, 14), ha="center", va="top", transform=place.transAxes, fontsize=5)
+        _say(place, 0.5, -0.05, _wrapped(name, 14), ha="center", va="top", fontsize=5)
     return drawing
+
+
+def _say(place: Any, across: float, up: float, text: str, **how: Any) -> None:
+    # A caption of the user may hold two dollars, between which matplotlib would read mathematics.
+    place.text(across, up, text, transform=place.transAxes, parse_math=False, **how)
 
 
 def _wrapped(text: str, width: int = 26) -> str:

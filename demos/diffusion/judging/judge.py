@@ -48,11 +48,13 @@ class Row:
 
 
 class Judge:
-    """Of pictures of `size` x `size` pixels, on the families that the config names."""
+    """Of pictures of `size` x `size` pixels, on the families that the config names. whose: those, in a word."""
 
     def __init__(self, config: DiffusionConfig, size: int, run: Run) -> None:
         self._config, self._run, self.size = config, run, size
-        rows = held_out() if config.evaluation.families == "test" else validation()
+        test = config.evaluation.families == "test"
+        rows = held_out() if test else validation()
+        self.whose, self.chose = ("held-out", "") if test else ("validation", " but chose settings")
         order = generator(config.seed, "prompts").permutation(len(rows))[: config.evaluation.prompts]
         self.rows = rows[np.sort(order)]
         self.prompts = [cleaned(records()[row].name) for row in self.rows]
@@ -73,7 +75,7 @@ class Judge:
 
     def real_floor(self) -> Row:
         """As many real pictures of other things: what a perfect draughtsman of the same style would have. Its precision
-        is that of the real held-out pictures, each read by a judge that does not know it."""
+        is that of the real pictures of the prompts, each read by a judge that does not know it."""
         features = self._train_features[self._others()]
         return Row("real pictures of other things", self._distance(features), self._left_out(self.wanted))
 
@@ -86,7 +88,7 @@ class Judge:
         return Row(f"the same with noise of {levels:g} of 255 levels", self._distance(others), self._left_out(own))
 
     def known(self) -> float:
-        """The precision of the real held-out pictures, read by the judge, which knows them."""
+        """The precision of the real pictures of the prompts, read by the judge, which knows them."""
         return float(self._right(self.wanted).mean())
 
     def _others(self) -> NDArray[np.int64]:

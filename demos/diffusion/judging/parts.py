@@ -46,6 +46,7 @@ PEER = (
 )
 NOISE = 3.0  # of 255 levels, which eyes hardly see
 FIRST = "DDIM, 50 steps"
+BEST = "DPM-Solver++ SDE, 20 steps"  # on validation names
 NAMES = {"ddim": "DDIM", "dpm++": "DPM-Solver++", "dpm++sde": "DPM-Solver++ SDE", "euler": "Euler", "heun": "Heun"}
 
 
@@ -79,7 +80,7 @@ class Studio:
         return self.pipelines.get("student")
 
     def row(self, name: str, guide: Guide | None = None, *, who: Who = "teacher", **settings: Any) -> Row:
-        """The pictures of the held-out names, drawn with `sample` but for these settings."""
+        """The pictures of the judge's names, drawn with `sample` but for these settings."""
         chosen = self.config.sample.model_copy(update=settings)
         key = f"{who} {chosen.model_dump_json()} {name if guide else ''}"
         if key not in self._rows:
@@ -107,16 +108,16 @@ def quality(studio: Studio) -> Findings:
     ]
     caption = (
         f"{how_judged(studio.judge)} SDE takes fresh noise at each step, the others none. In the first two rows "
-        f"R-precision is that of the real held-out pictures, each read by a judge that has not learned it; of the one "
-        f"that has, {100 * studio.judge.known():.0f} %."
+        f"R-precision is that of the real pictures of the names, each read by a judge that has not learned it; of the "
+        f"one that has, {100 * studio.judge.known():.0f} %."
     )
     return Findings(
         headlines=[
-            distance_headline("Kernel distance to held-out pictures, EfficientNet features", first, floor),
+            distance_headline(f"Kernel distance to {studio.judge.whose} pictures, EfficientNet features", first, floor),
             distance_headline("The same in 10 steps, DPM-Solver++ SDE", few, first),
         ],
         metrics=[metric for row in rows for metric in metrics(row)],
-        tables=[ways("Pictures of held-out names", rows, studio.config, peer=first, caption=caption)],
+        tables=[ways(f"Pictures of {studio.judge.whose} names", rows, studio.config, peer=first, caption=caption)],
     )
 
 
@@ -142,17 +143,20 @@ def student(studio: Studio) -> Findings:
     if studio.student is None:
         return Findings()
     first, steps = studio.reference(), studio.config.student.draws
+    half = max(1, steps // 2)  # with guidance, as many evaluations
     ours = studio.row(_few(steps), who="student", **_student(steps))
     rows = [
         first,
+        studio.row(BEST, sampler="dpm++sde", steps=20),
         *[studio.row(_few(other), who="student", **_student(other)) for other in (1, 2) if other < steps],
         ours,
         studio.row(f"DPM-Solver++, {steps} steps, no guidance", sampler="dpm++", steps=steps, guidance=1.0),
-        studio.row(f"DPM-Solver++, {max(1, steps // 2)} steps", sampler="dpm++", steps=max(1, steps // 2)),
+        studio.row(f"DPM-Solver++, {half} steps", sampler="dpm++", steps=half),
+        studio.row(f"DPM-Solver++ SDE, {half} steps", sampler="dpm++sde", steps=half),
         studio.row(f"DDIM, {steps} steps", sampler="ddim", steps=steps),
     ]
     if "peer" in studio.pipelines:
-        rows.insert(-3, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
+        rows.insert(-4, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
     caption = how_judged(studio.judge) + (PEER if "peer" in studio.pipelines else "")
     different, told = variety(studio, _student(steps))
     return Findings(
@@ -218,8 +222,8 @@ def memory(studio: Studio) -> Findings:
         name: nearest(made, real[trained])
         for name, made in {
             f"pictures of the training with noise of {NOISE:g} levels": copied,
-            "real held-out pictures": real[judge.rows],
-            "drawn for held-out names": _made(seen),
+            f"real {judge.whose} pictures": real[judge.rows],
+            f"drawn for {judge.whose} names": _made(seen),
             "drawn for names of the training": known,
         }.items()
     }
@@ -237,7 +241,7 @@ def memory(studio: Studio) -> Findings:
     caption = (
         f"Root mean square difference, over mean colours of a 16 x 16 grid, to the nearest of all {len(trained):,} "
         f"pictures of the training. A near copy is nearer than {NEAR:g} levels, as pictures are that the split keeps "
-        f"together, so real held-out ones are none. Of the pictures drawn for names of the training "
+        f"together, so real {judge.whose} ones are none. Of the pictures drawn for names of the training "
         f"{100 * own.mean():.1f} % are nearest to the very picture of that name, {100 * kin.mean():.1f} % to one of "
         f"its family."
     )
@@ -250,7 +254,7 @@ def memory(studio: Studio) -> Findings:
     return Findings(
         metrics=told_of,
         tables=[Table(title="Memorisation", columns=columns, rows=rows, caption=caption)],
-        figures=[figures.neighbours(studio, _made(seen), of["drawn for held-out names"], trained)],
+        figures=[figures.neighbours(studio, _made(seen), of[f"drawn for {judge.whose} names"], trained)],
     )
 
 

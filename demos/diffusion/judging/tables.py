@@ -17,7 +17,7 @@ THOUSAND = 1000  # the kernel distance is told in thousandths
 HALVES = "halves of the pictures, without repeats"
 
 
-def distance_headline(name: str, row: Row, peer: Row, part: str = "") -> Headline:
+def distance_headline(name: str, row: Row, peer: Row) -> Headline:
     """The kernel distance of a row beside another's."""
     return Headline(
         name=name,
@@ -27,7 +27,6 @@ def distance_headline(name: str, row: Row, peer: Row, part: str = "") -> Headlin
         peer=peer.name,
         peer_value=THOUSAND * peer.distance.value,
         interval=_interval(row),
-        part=part,
     )
 
 
@@ -45,7 +44,7 @@ def metrics(row: Row) -> list[Metric]:
     ]
 
 
-def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, caption: str, part: str = "") -> Table:
+def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, caption: str) -> Table:
     """Ways to draw beside each other. peer: whose distance the others are told in multiples of."""
     columns = [
         Column(name="pictures"),
@@ -64,19 +63,18 @@ def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, cap
         columns=columns,
         rows=[_cells(row, peer, config) for row in rows],
         caption=caption,
-        part=part,
     )
 
 
 def how_judged(judge: Judge) -> str:
     """What a caption says of the judge."""
     return (
-        f"{len(judge.prompts)} names of families that were in no training, one picture each of {judge.size} pixels, "
-        f"against the real pictures of those names. Evaluations of the network, and time, for one picture; guidance "
-        f"doubles them; the time is that of one go, and `trendlab bench` measures it better. Intervals are over "
-        f"pictures: each model was trained once. R-precision: how often a picture's own name is the nearest of "
-        f"{min(AMONG, len(judge.prompts))}, to a judge that knows all real pictures; chance "
-        f"{100 * chance(judge.prompts):.1f} %."
+        f"{len(judge.prompts)} {judge.whose} names, of families that were in no training{judge.chose}, one picture "
+        f"each of {judge.size} pixels, against the real pictures of those names. Evaluations of the network, and time, "
+        f"for one picture; guidance doubles them; the time is that of one go, and `trendlab bench` measures it better. "
+        f"Intervals are over pictures: each model was trained once. R-precision: how often a picture's own name is the "
+        f"nearest of {min(AMONG, len(judge.prompts))}, to a judge that has learned a real picture of each family, "
+        f"these too; chance {100 * chance(judge.prompts):.1f} %."
     )
 
 

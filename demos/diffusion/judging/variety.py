@@ -63,7 +63,7 @@ def variety(studio: Studio, few: Mapping[str, Any]) -> tuple[Table, list[Metric]
     ]
     caption = (
         f"Mean of 1 minus the cosine of EfficientNet features between two of {SEEDS} pictures of one name, over "
-        f"{len(some)} held-out names. A student that always drew the same for a name would have 0."
+        f"{len(some)} {judge.whose} names. A student that always drew the same for a name would have 0."
     )
     metrics = [
         Metric(name=f"variety: {WHO[name]}", value=float(values.mean()), unit="", direction="higher")

@@ -1,7 +1,8 @@
 """Whether a picture shows its words: the words are to be found among 99 others by a judge that drew nothing.
 
-The judge is kernel ridge regression from EfficientNet-Lite0's features of *all* real pictures, the held-out ones too,
-to MiniLM's vectors of their names and tags. It knows what each thing looks like, which the model that draws does not.
+The judge is kernel ridge regression from EfficientNet-Lite0's features of one real picture of each family, the
+held-out ones too, to MiniLM's vectors of their names and tags. It knows what each thing looks like, which the model
+that draws does not.
 """
 
 from __future__ import annotations

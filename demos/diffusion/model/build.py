@@ -61,8 +61,7 @@ def folder_of(name: str) -> Path:
     kind, _, place = name.partition(":")
     if name == "shipped":
         if not (SHIPPED / "model_index.json").is_file():
-            command = "trendlab run diffusion --profile cpu"
-            raise UserError(f"no weights are shipped yet; train some ({command}) and name local-dir:RUN/pipeline")
+            raise UserError(f"{SHIPPED}: the shipped weights are not there; this copy of the repository is not whole")
         return SHIPPED
     if kind != "local-dir" or not place:
         raise UserError(f"model.name={name}: allowed are shipped, train and local-dir:FOLDER")

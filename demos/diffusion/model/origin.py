@@ -13,6 +13,7 @@ from demos.diffusion.model.build import STUDENT
 from shared.errors import UserError
 from shared.files import written_whole
 from shared.openmoji.splits import group_split
+from shared.result import DataUse
 
 TRAINING = "training.json"
 LEARNED = "learned.json"  # in the student's folder
@@ -42,6 +43,17 @@ def weights_digest(*folders: Path) -> str:
     for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def weights_use(folder: Path, version: str, student: bool = False) -> DataUse:
+    """What a report says of a teacher's weights, or its student's, in a folder. version: as `model.name` has it."""
+    kind, _, place = version.partition(":")
+    return DataUse(
+        name="the student's adapter" if student else "the teacher",
+        version=kind,
+        sha256=weights_digest(folder / STUDENT if student else folder / "unet"),
+        licence="not told" if place else "Apache-2.0",
+    )
 
 
 def keep_learned(folder: Path, draws: int, guidance: float) -> None:

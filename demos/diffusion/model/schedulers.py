@@ -65,5 +65,5 @@ def _kinds() -> dict[str, Any]:
         "dpm++sde": DPMSolverMultistepScheduler,
         "euler": EulerDiscreteScheduler,
         "heun": HeunDiscreteScheduler,
-        "lcm": LCMScheduler,  # of the consistency peer; no setting names it
+        "lcm": LCMScheduler,  # with which students draw
     }

@@ -20,8 +20,8 @@ SETTLED_SIGNAL = 0.8  # from which what is moved would stay in the picture as no
 
 
 class ClipGuide:
-    """What `PictogramPipeline` takes as `correct`. strength: root mean square of the move at each step, of a picture
-    in -1 to 1; moves: how many moves make it."""
+    """What `PictogramPipeline` takes as `correct`. strength: largest root mean square of the move at a step, of a
+    picture in -1 to 1; moves: how many moves make it."""
 
     def __init__(self, clip: Clip, prompts: Sequence[str], strength: float, moves: int = 1) -> None:
         self._clip, self._texts, self._strength, self._moves = clip, clip.texts(prompts), strength, moves

@@ -81,22 +81,25 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     for metric in again.metrics:
         # Kept in half precision both times: what is read back is what was judged.
         if metric.name in known and "latent" not in metric.name:
-            assert metric.value == pytest.approx(known[metric.name], rel=0.05, abs=7), metric.name
+            off = {"": 0.02, "%": 2.0, "10⁻³": 7.0}[metric.unit]  # variety, of 16 names, and the distance of so few
+            assert metric.value == pytest.approx(known[metric.name], rel=0.05, abs=off), metric.name
     (pipeline / STUDENT / LEARNED).write_text("{}")
     with pytest.raises(UserError, match="does not say in how many steps"):
         evaluate(opened, run_in(tmp_path / "third"))
 
 
 @pytest.mark.parametrize(
-    ("model", "student", "told"),
+    ("wrong", "told"),
     [
-        ("train", {"name": "beside"}, "beside a teacher that is trained now there is none"),
-        ("shipped", {"name": "none", "peer": True}, "is trained beside a student"),
+        ({"model": {"name": "train"}}, "beside a teacher that is trained now there is none"),
+        ({"student": {"name": "none", "peer": True}}, "is trained beside a student"),
+        ({"model": {"size": 40}}, "40 pixels are no multiple of 16"),
+        ({"sample": {"sampler": "lcm"}, "guide": {"steps": 26}}, "lcm takes at most 50"),
     ],
 )
-def test_settings_that_would_do_nothing_are_refused(model: str, student: dict[str, object], told: str) -> None:
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
-        DiffusionConfig.model_validate({"model": {"name": model}, "student": student})
+        DiffusionConfig.model_validate(wrong)
 
 
 def test_what_was_trained_on_other_names_is_not_judged(tmp_path: Path) -> None:

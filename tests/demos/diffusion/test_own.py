@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demos.diffusion import own as module
 from demos.diffusion.config import DiffusionConfig, ModelSection, OwnSection
 from demos.diffusion.model.build import opened
 from demos.diffusion.model.pipeline import PictogramPipeline
@@ -74,13 +75,18 @@ def test_captioned_pictures_are_read_and_others_told(
     assert [line.split(",")[0] for line in named] == ["file", "bare.png", "broken.png"]
 
 
-def test_what_is_nearly_the_same_is_never_torn(config: DiffusionConfig, run: RunFolder) -> None:
+@pytest.mark.parametrize("block", [1024, 5])
+def test_what_is_nearly_the_same_is_never_torn(
+    config: DiffusionConfig, run: RunFolder, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
     found, _ = captioned(config, 32, run)
     twice = [*found, *found, *found]
     parts = divided(twice, config)
     assert sorted([*parts["held out"], *parts["trained on"]]) == list(range(36))
     assert not {at % 12 for at in parts["held out"]} & {at % 12 for at in parts["trained on"]}
     assert len(parts["held out"]) == 6  # of 36, at most a fifth, in threes
+    assert sorted(parts["trained on"]) != parts["trained on"].tolist()
     lone = divided([*[found[0]] * 30, *found[1:4]], config)
     assert sorted(lone["held out"]) == [30, 31, 32]
     with pytest.raises(UserError, match="9 pictures are so nearly the same that 0 can be held out"):
@@ -88,7 +94,10 @@ def test_what_is_nearly_the_same_is_never_torn(config: DiffusionConfig, run: Run
 
 
 def test_an_adapter_is_learned_and_the_pipeline_kept(config: DiffusionConfig, run: RunFolder) -> None:
+    file = Path(config.own.folder or "") / "0.txt"
+    file.write_text("it costs $5 #1 or $6")  # which is no mathematics
     result = fine_tune(config, run)
+    assert [weights.name for weights in result.weights] == ["model.safetensors", "the teacher"]
     (headline,) = result.headlines
     assert headline.value < headline.peer_value  # squares of two colours are easily learned
     assert [row[0] for row in result.tables[0].rows] == ["held out", "trained on"]

@@ -59,7 +59,7 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     # Heun looks twice at a step, so it has half the steps; guidance doubles all.
     assert {row[0]: row[1] for row in samplers.tables[0].rows}["Heun, 1 steps"] == 2
     student = parts.student(studio)
-    assert [row[1] for row in student.tables[0].rows] == [100, 1, 2, 4, 4, 4, 8]
+    assert [row[1] for row in student.tables[0].rows] == [100, 40, 1, 2, 4, 4, 4, 4, 8]
     clip = parts.clip(studio, Clip())
     # Equal evaluations, but for a single picture of the guided student.
     assert {row[0]: row[1] for row in clip.tables[0].rows if row[1] != 4} == {"the student, guided by CLIP": 2}

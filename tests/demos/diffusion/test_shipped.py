@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from demos.diffusion.config import DiffusionConfig, EvaluationSection, SampleSection
 from demos.diffusion.data import training_records
@@ -57,3 +59,22 @@ def test_it_draws_names_of_its_training_so_that_another_network_finds_them(tmp_p
         right = judge.reader.precision(judge.reader.says(looked_at(made)), MiniLM()(names))
         # By luck one in 24; ten were found of the teacher's when this was written.
         assert right.mean() > 0.25
+
+
+@pytest.mark.slow
+def test_the_numbers_of_the_card_are_those_of_the_shipped_weights(tmp_path: Path) -> None:
+    row = re.compile(r"^\| (\S.*?) \| (\d+) \| (\.\d+) \(.*?\) \| (\d+\.\d) % ", re.MULTILINE)
+    said = {name: tuple(map(float, told)) for name, *told in row.findall(CARD.read_text(encoding="utf-8"))}
+    judge = Judge(DiffusionConfig(), 64, RunFolder(tmp_path, Progress(quiet=True)))
+    teacher = opened(SHIPPED)
+    plain, few = SampleSection(mixed=True, steps=10), SampleSection(mixed=True, sampler="lcm", steps=4, guidance=1.0)
+    ways = (
+        ("DPM-Solver++ SDE, 10 steps", teacher, plain),
+        ("the student, 4 steps", with_student(teacher, SHIPPED), few),
+    )
+    for name, pipeline, settings in ways:
+        found, (looks, distance, right) = judge.drawn(pipeline, settings, name), said[name]
+        # On processors that multiply otherwise, the pictures are a little others.
+        assert found.evaluations == looks
+        assert found.distance.value == pytest.approx(distance, abs=0.01)
+        assert 100 * found.right.mean() == pytest.approx(right, abs=1.5)
