@@ -8,6 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
+
 from demos.diffusion.data import FOLD
 from demos.diffusion.model.build import STUDENT
 from shared.errors import UserError
@@ -38,10 +41,13 @@ def doubt_of_split(folder: Path) -> str | None:
 
 
 def weights_digest(*folders: Path) -> str:
-    """SHA-256 of the weights in folders, as hexadecimal digits."""
+    """SHA-256 of the names, shapes and numbers of the weights in folders, as hexadecimal digits; not of the files,
+    whose notes safetensors and peft write in another order each time."""
     digest = hashlib.sha256()
     for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
-        digest.update(file.read_bytes())
+        for name, tensor in sorted(load_file(file).items()):
+            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
 

@@ -99,7 +99,9 @@ class PictogramPipeline(DiffusionPipeline):
         # Samplers that add noise on the way take it from each picture's own generator.
         takes = generators and "generator" in inspect.signature(self.scheduler.step).parameters
         fresh = {"generator": generators} if takes else {}
-        for number, time in enumerate(self.progress_bar(self.scheduler.timesteps)):
+        # Of some numbers of steps (61, 103, ...) diffusers' times at equal distances are one too many, below 0.
+        times = self.scheduler.timesteps[self.scheduler.timesteps >= 0]
+        for number, time in enumerate(self.progress_bar(times)):
             seen = self.scheduler.scale_model_input(state, time)
             picture = self.picture(seen, time, words, guidance_scale if guided else 1.0, correct)
             state = self.scheduler.step(picture, time, state, **fresh).prev_sample

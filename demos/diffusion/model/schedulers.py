@@ -11,6 +11,8 @@ from shared.errors import UserError
 if TYPE_CHECKING:
     from demos.diffusion.config import Sampler
 
+HEUN_NOISE = 80.0, 0.05  # most and least, in times of the picture
+
 
 def training_scheduler() -> Any:
     """Cosine noise (Nichol and Dhariwal, 2021) up to next to no picture, and the picture as what is predicted."""
@@ -23,14 +25,20 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
     """The scheduler of a name, with the noise of another.
 
     Times lie at equal distances up to the noisiest ("trailing": Lin et al., Common Diffusion Noise Schedules, 2024),
-    since a sampler that starts where a little of the picture is left never draws all white.
+    since a sampler that starts where a little of the picture is left never draws all white; but for Heun's.
     """
     plain = {"clip_sample": False} if sampler in ("ddim", "lcm") else {}
     kind = _kinds()[sampler]
     # diffusers says aloud what of a config one class has no use for.
     taken = set(inspect.signature(kind.__init__).parameters)
     config = {name: value for name, value in other.config.items() if name in taken}
-    return kind.from_config(config, timestep_spacing="trailing", **plain, **_variant(sampler))
+    made = kind.from_config(config, timestep_spacing="trailing", **plain, **_variant(sampler))
+    if sampler == "heun":
+        # Its second look is worth nothing after a step from next to no picture to some: noise is the picture's 20,000
+        # times at the last time, and 6 times at the next of ten. So equal distances in its logarithm, from where
+        # Karras et al., 2022, begin.
+        made.register_to_config(use_exponential_sigmas=True, sigma_max=HEUN_NOISE[0], sigma_min=HEUN_NOISE[1])
+    return made
 
 
 def swapped(other: Any, sampler: Sampler) -> Any:

@@ -57,11 +57,12 @@ class Captions:
 
     def words(self, texts: NDArray[np.int64]) -> Words:
         """What the text encoder makes of some of `texts`, by place."""
-        if len(new := np.unique(texts[~self._read[texts]])):
-            found = self._pipeline.encode([self.texts[place] for place in new])
-            for kept, part in zip(self._words, found, strict=True):
-                kept[torch.from_numpy(new)] = part.to(kept)
-            self._read[new] = True
+        # One by one: what is read with others depends on them in its last bits, and a training that goes on after a
+        # stop reads in another company.
+        for place in np.unique(texts[~self._read[texts]]).tolist():
+            for kept, part in zip(self._words, self._pipeline.encode([self.texts[place]]), strict=True):
+                kept[place] = part[0].to(kept)
+            self._read[place] = True
         states, mask, pooled = (part[torch.from_numpy(texts)] for part in self._words)
         return Words(states.float(), mask, pooled)
 

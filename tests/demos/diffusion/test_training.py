@@ -102,6 +102,7 @@ def test_a_training_that_is_stopped_goes_on(
             yield step
 
     tiny_pipeline.unet.load_state_dict(start)  # what the new process starts with does not matter
+    objective = objective_of(tiny_pipeline, some_emojis, some_pictures, config)  # which has read nothing
     history, _ = fit(tiny_pipeline.unet, objective, config.train, "cpu", file=file, track=watched)
     assert seen[0] == 12
     again = [*history.losses, *(float(weight.detach().sum()) for weight in tiny_pipeline.unet.parameters())]
