@@ -40,6 +40,7 @@ PROMPTS = (
 SEEDS = (0, 1, 2, 3)
 SHOWN = 14  # names in a row of a figure
 CELL = 0.62  # inches
+TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 def prompts_figure(pipeline: PictogramPipeline, settings: SampleSection, run: Run, name: str, title: str) -> Figure:
@@ -126,11 +127,10 @@ def steps_figure(rows: Sequence[Row], students: Sequence[Row], floor: Row, run: 
         axes.plot(looks, [1000 * row.distance.value for row in of], marker="o", markersize=4, label=name)
         low, high = ([1000 * getattr(row.distance, side) for row in of] for side in ("low", "high"))
         axes.fill_between(looks, low, high, alpha=0.12)
-    axes.axhline(1000 * floor.distance.value, color="grey", linestyle=":", label=floor.name)
     axes.set(xscale="log", yscale="log", xlabel="evaluations of the network for one picture")
     axes.set_ylabel("kernel distance [10⁻³]")
-    ticks = sorted({row.evaluations or 0 for row in [*rows, *students]})
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    most = max(row.evaluations or 1 for row in [*rows, *students])
+    axes.set_xticks(ticks := [tick for tick in TICKS if tick <= most], [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.legend(fontsize=8)
     return run.figure(
@@ -138,7 +138,7 @@ def steps_figure(rows: Sequence[Row], students: Sequence[Row], floor: Row, run: 
         "steps",
         title="Evaluations and distance",
         caption="Guidance doubles the evaluations; the student has its guidance in its weights. Bands: the middle 95 % "
-        "over halves of the pictures.",
+        f"over halves of the pictures. {floor.name.capitalize()} are at {1000 * floor.distance.value:.1f}.",
         alt="Kernel distance over the number of network evaluations, falling, for each sampler and the student.",
     )
 
