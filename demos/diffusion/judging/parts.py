@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from demos.diffusion.config import CONSISTENCY_STEPS
 from demos.diffusion.data import training_records
 from demos.diffusion.judging import figures
 from demos.diffusion.judging.compose import colour_of, share, things_of, unseen
@@ -144,12 +145,18 @@ def student(studio: Studio) -> Findings:
         return Findings()
     first, steps = studio.reference(), studio.config.student.draws
     half = max(1, steps // 2)  # with guidance, as many evaluations
+    longer = [2 * steps] if 2 * steps <= CONSISTENCY_STEPS else []
     ours = studio.row(_few(steps), who="student", **_student(steps))
     rows = [
         first,
         studio.row(BEST, sampler="dpm++sde", steps=20),
         *[studio.row(_few(other), who="student", **_student(other)) for other in (1, 2) if other < steps],
         ours,
+        *[
+            studio.row(_few(more), who="student", **_student(more))
+            for more in (2 * steps,)
+            if more <= CONSISTENCY_STEPS
+        ],
         studio.row(f"DPM-Solver++, {steps} steps, no guidance", sampler="dpm++", steps=steps, guidance=1.0),
         studio.row(f"DPM-Solver++, {half} steps", sampler="dpm++", steps=half),
         studio.row(f"DPM-Solver++ SDE, {half} steps", sampler="dpm++sde", steps=half),

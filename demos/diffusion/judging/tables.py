@@ -52,8 +52,7 @@ def ways(title: str, rows: list[Row], config: DiffusionConfig, *, peer: Row, cap
         Column(name="time", unit="ms", digits=0, direction="lower"),
         Column(name="kernel distance", unit="10⁻³", direction="lower"),
         Column(name="95 % of halves"),
-        Column(name=f"ratio to {peer.name}", digits=2, direction="lower"),
-        Column(name="95 % of halves "),
+        Column(name=f"times {peer.name}, 95 % of halves"),
         Column(name="R-precision", unit="%", direction="higher"),
         Column(name="95 %"),
         Column(name=f"points over {peer.name}, 95 %"),
@@ -80,7 +79,6 @@ def how_judged(judge: Judge) -> str:
 
 def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | None]:
     spread = bootstrap(100.0 * row.right, resamples=config.evaluation.bootstrap, seed=config.seed, unit="prompts")
-    ratio, middle = row.distance.over(peer.distance)
     gain = paired_difference(
         100.0 * row.right,
         100.0 * peer.right,
@@ -88,18 +86,24 @@ def _cells(row: Row, peer: Row, config: DiffusionConfig) -> list[str | float | N
         seed=config.seed,
         unit="prompts",
     )
+    more = f"{100 * float((row.right - peer.right).mean()):+.1f} ({gain.low:.1f} to {gain.high:.1f})"
     return [
         row.name,
         row.evaluations,
         None if row.seconds is None else 1000 * row.seconds,
         THOUSAND * row.distance.value,
-        f"{THOUSAND * row.distance.low:.1f} to {THOUSAND * row.distance.high:.1f}",
-        None if row.distance is peer.distance else ratio,
-        None if row.distance is peer.distance or middle is None else f"{middle[0]:.2f} to {middle[1]:.2f}",
+        f"{THOUSAND * row.distance.low:.0f} to {THOUSAND * row.distance.high:.0f}".replace("-", "−"),
+        None if row.distance is peer.distance else _times(row, peer),
         100 * float(row.right.mean()),
         f"{spread.low:.1f} to {spread.high:.1f}",
-        None if row.right is peer.right else f"{gain.low:.1f} to {gain.high:.1f}",
+        None if row.right is peer.right else more.replace("-", "−"),
     ]
+
+
+def _times(row: Row, peer: Row) -> str:
+    ratio, middle = row.distance.over(peer.distance)
+    told = f"{ratio:.2f}" if middle is None else f"{ratio:.2f} ({middle[0]:.2f} to {middle[1]:.2f})"
+    return told.replace("-", "−")
 
 
 def _interval(row: Row) -> Interval:

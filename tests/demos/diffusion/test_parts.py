@@ -59,12 +59,12 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     # Heun looks twice at a step, so it has half the steps; guidance doubles all.
     assert {row[0]: row[1] for row in samplers.tables[0].rows}["Heun, 1 steps"] == 2
     student = parts.student(studio)
-    assert [row[1] for row in student.tables[0].rows] == [100, 40, 1, 2, 4, 4, 4, 4, 8]
+    assert [row[1] for row in student.tables[0].rows] == [100, 40, 1, 2, 4, 8, 4, 4, 4, 8]
     clip = parts.clip(studio, Clip())
     # Equal evaluations, but for a single picture of the guided student.
     assert {row[0]: row[1] for row in clip.tables[0].rows if row[1] != 4} == {"the student, guided by CLIP": 2}
     assert clip.tables[0].rows[-1][0] == "best of 2 of the student, guided and chosen by CLIP"
-    assert clip.headlines[0].value == pytest.approx(clip.tables[0].rows[-1][7] - clip.tables[0].rows[0][7])
+    assert clip.headlines[0].value == pytest.approx(clip.tables[0].rows[-1][6] - clip.tables[0].rows[0][6])
     memory = parts.memory(studio)
     # What is copied is found in spite of noise; what the split keeps apart is none.
     assert [row[2] for row in memory.tables[0].rows[:2]] == [100, 0]
