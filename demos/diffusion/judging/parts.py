@@ -152,11 +152,7 @@ def student(studio: Studio) -> Findings:
         studio.row(BEST, sampler="dpm++sde", steps=20),
         *[studio.row(_few(other), who="student", **_student(other)) for other in (1, 2) if other < steps],
         ours,
-        *[
-            studio.row(_few(more), who="student", **_student(more))
-            for more in (2 * steps,)
-            if more <= CONSISTENCY_STEPS
-        ],
+        *[studio.row(_few(other), who="student", **_student(other)) for other in longer],
         studio.row(f"DPM-Solver++, {steps} steps, no guidance", sampler="dpm++", steps=steps, guidance=1.0),
         studio.row(f"DPM-Solver++, {half} steps", sampler="dpm++", steps=half),
         studio.row(f"DPM-Solver++ SDE, {half} steps", sampler="dpm++sde", steps=half),
