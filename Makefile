@@ -6,6 +6,8 @@ PROFILE ?= smoke
 # The versions that were tested. `make demo CONSTRAINTS=` takes the newest ones instead.
 CONSTRAINTS ?= constraints.txt
 ARGS ?=
+# Processes that test at once, of one thread each: small networks gain nothing by a second.
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -33,7 +35,7 @@ bench: $(STAMPS)/install-$(DEMO) ## Measure DEMO=slug beside its peers, at lengt
 
 test: $(STAMPS)/install-all+dev+notebooks ## Run all tests but those that are slow or need a GPU, a browser or a peer's environment.
 	$(BIN)/trendlab data fetch --all
-	$(BIN)/python -m pytest -m "not gpu and not slow and not browser and not peer" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not gpu and not slow and not browser and not peer" $(ARGS)
 	$(BIN)/python -m pytest --nbmake notebooks
 
 test-all: $(STAMPS)/install-all+dev+notebooks+ray ## Run every test this machine can run.

@@ -18,8 +18,12 @@ GREEN = tuple(int(HIT[at : at + 2], 16) for at in (1, 3, 5))
 
 
 def colours(image: Image.Image) -> dict[tuple[int, ...], int]:
-    found, counts = np.unique(np.asarray(image).reshape(-1, 3), axis=0, return_counts=True)
-    return {tuple(map(int, colour)): int(count) for colour, count in zip(found, counts, strict=True)}
+    packed = np.asarray(image).reshape(-1, 3) @ np.array([65536, 256, 1])
+    found, counts = np.unique(packed, return_counts=True)
+    return {
+        (colour >> 16, colour >> 8 & 255, colour & 255): count
+        for colour, count in zip(found.tolist(), counts.tolist(), strict=True)
+    }
 
 
 def row(hit: bool | None, query: str | np.ndarray = "a red square") -> SheetRow:

@@ -186,6 +186,7 @@ def test_the_queries_are_different_names_from_the_whole_collection() -> None:
     assert len({len(name.split()) for name in asked}) >= 4
 
 
+@pytest.mark.slow
 def test_onnx_and_torch_agree_on_the_shipped_model(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real models, on a few queries; only the index is made up."""
     searched: list[np.ndarray] = []
@@ -208,6 +209,7 @@ def test_onnx_and_torch_agree_on_the_shipped_model(run: RunFolder, monkeypatch: 
     assert list(rows(encoders)) == [FAST, WHOLE, EAGER, PADDED]
 
 
+@pytest.mark.slow
 def test_eight_bits_keep_the_cosine_to_torch(tmp_path: Path) -> None:
     """Names with typographic marks, which both have to clean alike, those that need the products that are kept in full
     precision, and a sample of all others."""

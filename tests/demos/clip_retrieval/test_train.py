@@ -67,8 +67,9 @@ def test_training_lowers_the_loss_and_leaves_the_text_tower_alone(
 def test_the_text_projection_learns_only_when_asked(
     tiny_config: ClipConfig, tiny_train: np.ndarray, tiny_tower: Path, tmp_path: Path
 ) -> None:
-    learning = changed(tiny_config, train=tiny_config.train.model_copy(update={"projection": True}))
-    other = changed(tiny_config, seed=5)
+    short = changed(tiny_config, distil=DistilSection(epochs=0))
+    learning = changed(short, train=tiny_config.train.model_copy(update={"projection": True}))
+    other = changed(short, seed=5)
     files = [
         train_model(config, tiny_train, tmp_path / f"{number}.safetensors", part="test").tower
         for number, config in enumerate((learning, other))
@@ -81,7 +82,11 @@ def test_the_text_projection_learns_only_when_asked(
 @pytest.mark.parametrize("kind", ["clip", "siglip", "multipositive", "multipositive-siglip"])
 def test_every_loss_trains(kind: str, tiny_config: ClipConfig, tiny_train: np.ndarray, tmp_path: Path) -> None:
     config = changed(
-        tiny_config, loss=LossSection(kind=kind, bank=0.0, regression=0.0), train=TrainSection(epochs=6, batch=32)
+        tiny_config,
+        loss=LossSection(kind=kind, bank=0.0, regression=0.0),
+        train=TrainSection(epochs=6, batch=32),
+        vector=VectorSection(count=0),
+        distil=DistilSection(epochs=0),
     )
     losses = train_model(config, tiny_train, tmp_path / "t.safetensors", part="x").history.losses
     assert losses[-1] < losses[0]
@@ -99,6 +104,7 @@ def test_text_layers_are_trained_where_asked(tiny_config: ClipConfig, tmp_path: 
     assert {name.split(".layer.")[1].split(".")[0] for name in free} == {"4", "5"}
 
 
+@pytest.mark.slow
 def test_text_layers_that_learned_are_kept_and_answer(tiny_config: ClipConfig, tmp_path: Path) -> None:
     """The published MiniLM is not put back in their place; the rest of it is."""
     tuned = changed(

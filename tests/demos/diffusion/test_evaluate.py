@@ -45,6 +45,7 @@ def rows_of(result: Result, title: str) -> list[str]:
     return [str(row[0]) for row in table.rows]
 
 
+@pytest.mark.slow
 def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, tmp_path: Path) -> None:
     kept = run_in(tmp_path / "first")
     first = evaluate(config, kept)

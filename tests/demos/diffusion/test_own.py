@@ -97,7 +97,7 @@ def test_an_adapter_is_learned_and_the_pipeline_kept(config: DiffusionConfig, ru
     file = Path(config.own.folder or "") / "0.txt"
     file.write_text("it costs $5 #1 or $6")  # which is no mathematics
     result = fine_tune(config, run)
-    assert [weights.name for weights in result.weights] == ["model.safetensors", "the teacher"]
+    assert [weights.name.split(": ")[-1] for weights in result.weights] == ["model.safetensors", "the teacher"]
     (headline,) = result.headlines
     assert headline.value < headline.peer_value  # squares of two colours are easily learned
     assert [row[0] for row in result.tables[0].rows] == ["held out", "trained on"]

@@ -175,7 +175,7 @@ def test_without_fresh_noise_all_samplers_come_to_the_same_picture(tiny_pipeline
         return draw(tiny_pipeline, ["dog", "cat"], [0, 1], settings).astype(float)
 
     exact = drawn("ddim", 250)
-    assert np.abs(exact - drawn("ddim", 250)[::-1]).mean() > 60
+    assert np.abs(exact - exact[::-1]).mean() > 60  # as far as two pictures are that have nothing in common
     for sampler, steps in (("dpm++", 60), ("euler", 100), ("heun", 40)):
         assert np.abs(drawn(sampler, steps) - exact).mean() < 25, sampler
 

@@ -173,6 +173,7 @@ def test_an_adapter_begins_without_effect_and_alone_is_trained(
     assert adapted == mixing
 
 
+@pytest.mark.slow
 def test_a_student_is_read_back_as_it_was_trained(
     tiny_pipeline: PictogramPipeline,
     tiny_config: DiffusionConfig,

@@ -100,6 +100,7 @@ def test_targets_of_another_run_say_so() -> None:
     assert "not those of profile cpu" in combined(chapters, decides=False).tables[0].caption
 
 
+@pytest.mark.slow
 def test_a_chapter_runs_alone(tmp_path: Path) -> None:
     config = load(RenewablesConfig, "renewables", "smoke", overrides=["chapters=[dispatch]"])
     _, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True, engine="serial"))

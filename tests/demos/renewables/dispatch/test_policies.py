@@ -295,6 +295,7 @@ def small_config(tmp_path: Path) -> RenewablesConfig:
     )
 
 
+@pytest.mark.slow
 def test_the_chapter_from_file_to_targets(small_config: RenewablesConfig, tmp_path: Path) -> None:
     chapter = run_chapter(small_config, Here(tmp_path))
     assert len({table.title for table in chapter.tables}) == 5
