@@ -47,7 +47,7 @@ def weights_digest(*folders: Path) -> str:
     for file in sorted(file for folder in folders for file in folder.glob("*.safetensors")):
         for name, tensor in sorted(load_file(file).items()):
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
