@@ -24,7 +24,7 @@ from demos.diffusion.training.consistency import ConsistencyObjective
 from demos.diffusion.training.fit import fit
 from demos.diffusion.training.match import FIRST, MatchingObjective, equal_updates
 from demos.diffusion.training.train_student import train_student
-from shared.device import precision
+from shared import device
 from shared.errors import UserError
 from shared.openmoji.records import Emoji
 from shared.seed import generator
@@ -38,9 +38,9 @@ def objective_of(
     captions = Captions(pipeline, emojis, generator(0, "tags"))
     odds = np.full(len(emojis), 1 / len(emojis))
     objective = MatchingObjective(pipeline, captions, odds, settings, tags=0.4, min_snr=5.0, seed=0)
-    accelerator = Accelerator(cpu=True, mixed_precision=precision("cpu"))
-    objective.begin(accelerator)
-    return objective, accelerator
+    made = device.accelerator("cpu", device.precision("cpu"))
+    objective.begin(made)
+    return objective, made
 
 
 def test_the_student_walks_as_it_draws(tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji]) -> None:
@@ -54,7 +54,7 @@ def test_the_student_walks_as_it_draws(tiny_pipeline: PictogramPipeline, some_em
     captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
     prompt = captions.texts[captions.draw(rows, 0.4, 0.0, twin)[0]]
     tiny_pipeline.scheduler = scheduler_of("lcm", tiny_pipeline.scheduler)
-    tiny_pipeline.mixed = precision("cpu") == "bf16"
+    tiny_pipeline.mixed = device.precision("cpu") == "bf16"
     found: list[torch.Tensor] = []
     tiny_pipeline(prompt, 4, 1.0, noise, callback_on_step_end=lambda *told: found.append(told[3]["latents"]))
     assert walk.times.tolist() == tiny_pipeline.scheduler.timesteps.tolist() == [999, 759, 499, 259]
@@ -234,7 +234,7 @@ def test_a_consistency_model_that_is_sure_has_nothing_to_learn(
     tiny_pipeline: PictogramPipeline, some_emojis: list[Emoji], some_pictures: np.ndarray
 ) -> None:
     sure = Sure(tiny_pipeline)
-    tiny_pipeline.unet, accelerator = sure, Accelerator(cpu=True, mixed_precision=precision("cpu"))
+    tiny_pipeline.unet, accelerator = sure, device.accelerator("cpu", device.precision("cpu"))
     captions = Captions(tiny_pipeline, some_emojis, generator(0, "tags"))
     odds = np.full(len(some_emojis), 1 / len(some_emojis))
     objective = ConsistencyObjective(tiny_pipeline, some_pictures, captions, odds, SETTINGS, tags=0.4, seed=0)
