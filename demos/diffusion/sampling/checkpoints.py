@@ -129,11 +129,7 @@ class Checkpoint:
         try:
             with _enough_memory(self.name, "--batch 1, a smaller --size, --slicing, --tiling"):
                 answer: Any = self._pipeline([request.prompt] * len(seeds), generator=generators, **settings)
-        except (
-            ValueError,
-            TypeError,
-            RuntimeError,
-        ) as error:  # RuntimeError: of torch, where shapes or types do not fit
+        except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's, of shapes and types
             raise UserError(f"{self.name}: its pipeline refuses this ({_first_line(error)})") from None
         for _ in range(left):
             advance()
