@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
+from shared.openmoji.families import CELLS
 
 Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
-CELLS = 16  # a side, at which the house compares pictures: sides are a multiple
 GROUPS = 32  # of the normalisation: channels are a multiple
 
 
