@@ -164,7 +164,9 @@ def _models(config: DiffusionConfig, run: Run) -> Models:
     if "student" in models.pipelines:
         taught = run.folder / "pipeline"
         place, version = (taught, "train") if models.taught else (folder, config.model.name)
-        models.weights.append(weights_use(place, version, student=True))
+        models.weights.append(weights_use(place, version, "student"))
+    if "peer" in models.pipelines:
+        models.weights.append(weights_use(run.folder / "peer", "train", "peer"))
     return models
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shared.demo import Run
 
 Guide = Callable[[Sequence[str]], Correction]
+APART = 1_000_000_007  # between the seeds of the pictures of two runs
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Judge:
         order = generator(config.seed, "prompts").permutation(len(rows))[: config.evaluation.prompts]
         self.rows = rows[np.sort(order)]
         self.prompts = [cleaned(records()[row].name) for row in self.rows]
-        self.seeds = [int(row) for row in self.rows]
+        self.seeds = picture_seeds(config.seed, self.rows.tolist())
         self._words = MiniLM()
         self._asked = self._words(self.prompts)
         neutral = group_split().representative
@@ -114,6 +115,12 @@ class Judge:
 
     def _left_out(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.reader.precision(self.reader.says(features, self._places), self._asked)
+
+
+def picture_seeds(seed: int, numbers: Sequence[int]) -> list[int]:
+    """Of pictures by their numbers, in a run of a seed; in one of seed 0 the numbers themselves, so that `trendlab
+    generate NAME --seed NUMBER` draws a picture of a report again."""
+    return [(number + APART * seed) % 2**63 for number in numbers]
 
 
 def noisy(pixels: NDArray[np.uint8], levels: float, random: np.random.Generator) -> NDArray[np.uint8]:

@@ -12,10 +12,10 @@ from demos.diffusion.config import CONSISTENCY_STEPS
 from demos.diffusion.data import training_records
 from demos.diffusion.judging import figures
 from demos.diffusion.judging.compose import colour_of, share, things_of, unseen
-from demos.diffusion.judging.judge import noisy
+from demos.diffusion.judging.judge import noisy, picture_seeds
 from demos.diffusion.judging.kid import looked_at
 from demos.diffusion.judging.memory import nearest
-from demos.diffusion.judging.tables import distance_headline, how_judged, metrics, ways
+from demos.diffusion.judging.tables import distance_headline, gains, how_judged, metrics, ways
 from demos.diffusion.judging.variety import variety
 from demos.diffusion.sampling.choose import best_of
 from demos.diffusion.sampling.draw import draw, evaluations
@@ -26,7 +26,7 @@ from shared.openmoji.records import records
 from shared.openmoji.render import pictures
 from shared.pretrained.minilm import MiniLM
 from shared.pretrained.words import cleaned
-from shared.result import Column, Figure, Headline, Interval, Metric, Table
+from shared.result import Column, Figure, Headline, Metric, Table
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -126,9 +126,10 @@ def samplers(studio: Studio) -> Findings:
     """Steps, evaluations and time of diffusers' samplers, guided."""
     rows = []
     for sampler, name in NAMES.items():
-        for steps in studio.config.evaluation.steps:
-            looks = (steps + 1) // 2 if sampler == "heun" else steps
-            rows.append(studio.row(f"{name}, {looks} steps", sampler=sampler, steps=looks))
+        asked = studio.config.evaluation.steps
+        # Heun looks twice at a step.
+        for steps in dict.fromkeys((steps + 1) // 2 if sampler == "heun" else steps for steps in asked):
+            rows.append(studio.row(f"{name}, {steps} steps", sampler=sampler, steps=steps))
     first = studio.reference()
     few = (1, 2, 4, 8) if studio.student else ()
     ours = [studio.row(_few(steps), who="student", **_student(steps)) for steps in few]
@@ -147,9 +148,10 @@ def student(studio: Studio) -> Findings:
     half = max(1, steps // 2)  # with guidance, as many evaluations
     longer = [2 * steps] if 2 * steps <= CONSISTENCY_STEPS else []
     ours = studio.row(_few(steps), who="student", **_student(steps))
+    most = studio.row(BEST, sampler="dpm++sde", steps=20)
     rows = [
         first,
-        studio.row(BEST, sampler="dpm++sde", steps=20),
+        most,
         *[studio.row(_few(other), who="student", **_student(other)) for other in (1, 2) if other < steps],
         ours,
         *[studio.row(_few(other), who="student", **_student(other)) for other in longer],
@@ -158,14 +160,20 @@ def student(studio: Studio) -> Findings:
         studio.row(f"DPM-Solver++ SDE, {half} steps", sampler="dpm++sde", steps=half),
         studio.row(f"DDIM, {steps} steps", sampler="ddim", steps=steps),
     ]
+    others = [first, most]
     if "peer" in studio.pipelines:
-        rows.insert(-4, studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
+        others.append(studio.row(f"latent consistency distillation, {steps} steps", who="peer", **_student(steps)))
+        rows.insert(-4, others[-1])
     caption = how_judged(studio.judge) + (PEER if "peer" in studio.pipelines else "")
     different, told = variety(studio, _student(steps))
     return Findings(
         headlines=[distance_headline(f"The student's kernel distance in {steps} evaluations", ours, first)],
         metrics=[*[metric for row in rows[1:] for metric in metrics(row)], *told],
-        tables=[ways("The student", rows, studio.config, peer=first, caption=caption), different],
+        tables=[
+            ways("The student", rows, studio.config, peer=first, caption=caption),
+            gains("The student beside others", [(ours, other) for other in others], studio.config),
+            different,
+        ],
         figures=[figures.beside(studio, [first, ours], "student", "The teacher's and the student's pictures")],
     )
 
@@ -181,18 +189,31 @@ def clip(studio: Studio, eye: Clip) -> Findings:
 
     guided = studio.row("classifier-free guidance and CLIP", guide, steps=settings.steps)
     alone = studio.row("CLIP alone", guide, steps=2 * settings.steps, guidance=1.0)
-    looks = plain.evaluations or 1
-    rows, best = [bare, plain, alone, guided, _chosen(studio, eye, looks)], guided
+    rows, shown, best = [bare, plain, alone, guided], [plain, guided], guided
+    pairs = [(alone, bare), (guided, plain)]
     if studio.student:
         few = _student(settings.draws)
-        rows.append(studio.row("the student, guided by CLIP", guide, who="student", **few))
-        rows.append(best := _chosen(studio, eye, looks, guide))
+        single = studio.row(_few(settings.draws), who="student", **few)
+        moved = studio.row(f"{single.name}, guided by CLIP", guide, who="student", **few)
+        # At as many evaluations: of pictures in as many steps as it has learned, and in as many as are guided.
+        each = [_student(steps) for steps in dict.fromkeys((studio.config.student.draws, settings.draws))]
+        looks = plain.evaluations or 1
+        chosen = [_chosen(studio, eye, "student", how, max(1, looks // how["steps"])) for how in each]
+        best = _chosen(studio, eye, "student", few, max(1, looks // settings.draws), guide)
+        rows, shown = [*rows, single, moved, *chosen, best], [*shown, single, moved, best]
+        pairs += [(moved, single), *[(best, other) for other in (bare, plain, *chosen)]]
+    else:
+        half = {"steps": max(1, settings.steps // 2)}
+        rows.append(_chosen(studio, eye, "teacher", half, 2))
+        pairs += [(guided, bare), (guided, rows[-1])]
     caption = (
         f"{how_judged(studio.judge)} The evaluations are those of the drawing network; CLIP's are in the time alone. "
         f"CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, but the same "
         f"text model as the judge."
     )
-    points, spread = 100 * float((best.right - bare.right).mean()), _gain(best, bare, studio)
+    draws, seed = studio.config.evaluation.bootstrap, studio.config.seed
+    spread = paired_difference(100 * best.right, 100 * bare.right, resamples=draws, seed=seed, unit="prompts")
+    points = 100 * float((best.right - bare.right).mean())
     return Findings(
         headlines=[
             Headline(
@@ -206,8 +227,11 @@ def clip(studio: Studio, eye: Clip) -> Findings:
             )
         ],
         metrics=[metric for row in rows for metric in metrics(row)],
-        tables=[ways("Guidance by CLIP", rows, studio.config, peer=plain, caption=caption)],
-        figures=[figures.beside(studio, [plain, *rows[3:]], "clip", "Guided and unguided")],
+        tables=[
+            ways("Guidance by CLIP", rows, studio.config, peer=plain, caption=caption),
+            gains("What CLIP adds", pairs, studio.config),
+        ],
+        figures=[figures.beside(studio, shown, "clip", "Guided and unguided")],
     )
 
 
@@ -218,7 +242,8 @@ def memory(studio: Studio) -> Findings:
     real = np.asarray(pictures(judge.size))
     chosen = judge.train_rows[np.linspace(0, len(judge.train_rows) - 1, len(judge.rows)).astype(int)]
     told = [cleaned(records()[row].name) for row in chosen.tolist()]
-    known = draw(studio.teacher, told, list(range(len(told))), studio.config.sample, studio.run.track)
+    seeds = picture_seeds(studio.config.seed, range(len(told)))
+    known = draw(studio.teacher, told, seeds, studio.config.sample, studio.run.track)
     seen = studio.row("as drawn", sampler=studio.config.sample.sampler)
     copied = noisy(real[chosen], NOISE, generator(studio.config.seed, "noise"))
     of = {
@@ -265,7 +290,7 @@ def composition(studio: Studio, trained: NDArray[np.int64]) -> Findings:
     """Colours and things that never came together."""
     pairs = unseen(trained)
     reader, words = studio.judge.reader, MiniLM()
-    seeds = list(range(len(pairs)))
+    seeds = picture_seeds(studio.config.seed, range(len(pairs)))
     made = draw(studio.teacher, [pair.prompt for pair in pairs], seeds, studio.config.sample, studio.run.track)
     plain = draw(studio.teacher, [f"a {pair.thing}" for pair in pairs], seeds, studio.config.sample, studio.run.track)
     right: list[NDArray[np.float64]] = []
@@ -297,24 +322,14 @@ def composition(studio: Studio, trained: NDArray[np.int64]) -> Findings:
     )
 
 
-def _chosen(studio: Studio, eye: Clip, looks: int, guide: Guide | None = None) -> Row:
-    """The best of as many of the student's pictures, or of the teacher's, as so many evaluations buy; guided ones too,
-    if there is a guide."""
-    who: Who = "student" if studio.student else "teacher"
-    steps = studio.config.guide.draws if guide else studio.config.student.draws
-    settings = studio.config.sample.model_copy(update=_student(steps) if studio.student else {"steps": steps})
-    count = max(1, looks // evaluations(settings))
+def _chosen(studio: Studio, eye: Clip, who: Who, how: Mapping[str, Any], count: int, guide: Guide | None = None) -> Row:
+    """The best of `count` pictures by CLIP, each drawn with `sample` but for `how`; guided too, if there is a guide."""
+    settings = studio.config.sample.model_copy(update=how)
     drawer, judge = studio.pipelines[who], studio.judge
+    name = f"best of {count} of the {who}, {settings.steps} steps, {'guided and chosen ' if guide else ''}by CLIP"
+    studio.run.say(f"drawing: {name}")
     made, seconds = best_of(drawer, judge.prompts, judge.seeds, settings, count, eye, studio.run.track, guide)
-    name = f"best of {count} of the {who}, {'guided and chosen ' if guide else ''}by CLIP"
     return judge.judged(made, name, count * evaluations(settings), seconds)
-
-
-def _gain(row: Row, other: Row, studio: Studio) -> Interval:
-    """Of R-precision, in points."""
-    config = studio.config
-    draws = config.evaluation.bootstrap
-    return paired_difference(100 * row.right, 100 * other.right, resamples=draws, seed=config.seed, unit="prompts")
 
 
 def _few(steps: int) -> str:

@@ -51,13 +51,14 @@ def weights_digest(*folders: Path) -> str:
     return digest.hexdigest()
 
 
-def weights_use(folder: Path, version: str, student: bool = False) -> DataUse:
-    """What a report says of a teacher's weights, or its student's, in a folder. version: as `model.name` has it."""
+def weights_use(folder: Path, version: str, adapter: str = "") -> DataUse:
+    """What a report says of a teacher's weights in a folder, or of an adapter's beside them. version: as `model.name`
+    has it; adapter: whose, in a word."""
     kind, _, place = version.partition(":")
     return DataUse(
-        name="the student's adapter" if student else "the teacher",
+        name=f"the {adapter}'s adapter" if adapter else "the teacher",
         version=kind,
-        sha256=weights_digest(folder / STUDENT if student else folder / "unet"),
+        sha256=weights_digest(folder / STUDENT if adapter else folder / "unet"),
         licence="not told" if place else "Apache-2.0",
     )
 

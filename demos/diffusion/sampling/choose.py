@@ -1,4 +1,5 @@
-"""The best of several pictures for a prompt, by CLIP: what choosing costs, in evaluations, is what guiding costs."""
+"""The best of several pictures for a prompt, by CLIP. N pictures cost N times the evaluations of one; CLIP's own
+looks are in the time alone."""
 
 from __future__ import annotations
 

@@ -102,12 +102,16 @@ def test_precision_is_that_of_many_draws_of_others() -> None:
     said = said + 3 * prompts
     judge = WordJudge.fit(random.normal(size=(20, 4)).astype(np.float32), prompts[:20])
     scores = judge.scores(said, prompts)
-    found = []
-    for row in range(20):
-        others = np.delete(np.arange(130), row)
-        draws = [random.permutation(others)[: AMONG - 1] for _ in range(400)]
-        found.append(np.mean([(scores[row, some] < scores[row, row]).all() for some in draws]))
-    assert judge.precision(said, prompts)[:20] == pytest.approx(np.array(found), abs=0.11)
+    better = [(np.delete(scores[row], row) >= scores[row, row]).sum() for row in range(130)]
+    assert 3 < len(set(better)) < 130
+    # 99 of the 129 others are drawn one after the other, and none of the better ones may be among them.
+    expected = [np.prod([(129 - many - drawn) / (129 - drawn) for drawn in range(AMONG - 1)]) for many in better]
+    assert judge.precision(said, prompts) == pytest.approx(np.array(expected), abs=1e-9)
+    some, row = [], int(np.flatnonzero(np.array(better) == 1)[0])
+    for _ in range(2000):
+        others = random.permutation(np.delete(np.arange(130), row))[: AMONG - 1]
+        some.append((scores[row, others] < scores[row, row]).all())
+    assert np.mean(some) == pytest.approx(30 / 129, abs=0.04)
 
 
 def test_pictures_that_are_the_same_have_no_variety() -> None:

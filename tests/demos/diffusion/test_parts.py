@@ -57,14 +57,28 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     assert "chance 6.2 %" in quality.tables[0].caption
     samplers = parts.samplers(studio)
     # Heun looks twice at a step, so it has half the steps; guidance doubles all.
-    assert {row[0]: row[1] for row in samplers.tables[0].rows}["Heun, 1 steps"] == 2
+    assert [row[1] for row in samplers.tables[0].rows if str(row[0]).startswith("Heun")] == [2]
     student = parts.student(studio)
     assert [row[1] for row in student.tables[0].rows] == [100, 40, 1, 2, 4, 8, 4, 4, 4, 8]
+    beside = [row[1] for row in student.tables[1].rows]
+    assert beside == ["DDIM, 50 steps", "DPM-Solver++ SDE, 20 steps"]
     clip = parts.clip(studio, Clip())
-    # Equal evaluations, but for a single picture of the guided student.
-    assert {row[0]: row[1] for row in clip.tables[0].rows if row[1] != 4} == {"the student, guided by CLIP": 2}
-    assert clip.tables[0].rows[-1][0] == "best of 2 of the student, guided and chosen by CLIP"
-    assert clip.headlines[0].value == pytest.approx(clip.tables[0].rows[-1][6] - clip.tables[0].rows[0][6])
+    rows = {str(row[0]): row for row in clip.tables[0].rows}
+    # Equal evaluations, but for single pictures of the student.
+    single, moved = "the student, 2 steps", "the student, 2 steps, guided by CLIP"
+    assert {name: row[1] for name, row in rows.items() if row[1] != 4} == {single: 2, moved: 2}
+    best, others = [*rows][-1], [*rows][-3:-1]
+    assert best == "best of 2 of the student, 2 steps, guided and chosen by CLIP"
+    assert others == ["best of 1 of the student, 4 steps, by CLIP", "best of 2 of the student, 2 steps, by CLIP"]
+    added = [(row[0], row[1]) for row in clip.tables[1].rows]
+    assert added[2:] == [
+        (moved, single),
+        *[(best, other) for other in ("no guidance", "classifier-free guidance", *others)],
+    ]
+    for row in clip.tables[1].rows:
+        more = rows[str(row[0])][6] - rows[str(row[1])][6]  # type: ignore[operator]
+        assert str(row[2]).startswith(f"{more:+.1f} (".replace("-", "−"))
+    assert clip.headlines[0].value == pytest.approx(rows[best][6] - rows["no guidance"][6])  # type: ignore[operator]
     memory = parts.memory(studio)
     # What is copied is found in spite of noise; what the split keeps apart is none.
     assert [row[2] for row in memory.tables[0].rows[:2]] == [100, 0]
@@ -74,6 +88,22 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     files = [figure.file for part in (samplers, student, clip, memory, composition) for figure in part.figures]
     assert len(files) == 5
     assert all((studio.run.folder / file).is_file() for file in files)
+
+
+def test_a_teacher_alone_is_chosen_from_at_equal_cost(studio: Studio) -> None:
+    alone = Studio({"teacher": studio.teacher}, studio.judge, studio.config, studio.run)
+    rows = parts.clip(alone, Clip()).tables[0].rows
+    assert [row[1] for row in rows] == [4] * 5
+    assert rows[-1][0] == "best of 2 of the teacher, 1 steps, by CLIP"
+
+
+def test_another_seed_draws_other_pictures_of_the_same_names(studio: Studio) -> None:
+    other = Judge(studio.config.model_copy(update={"seed": 1}), 32, studio.run)
+    everything = {int(row): seed for row, seed in zip(studio.judge.rows, studio.judge.seeds, strict=True)}
+    assert everything == {row: row for row in everything}
+    assert not set(other.seeds) & set(everything)
+    huge = Judge(studio.config.model_copy(update={"seed": 10**18}), 32, studio.run)
+    assert all(0 <= seed < 2**63 for seed in huge.seeds)
 
 
 def test_settings_are_chosen_on_other_names_than_they_are_judged_on(studio: Studio) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.diffusion.config import DiffusionConfig, EvaluationSection, SampleSection
+from demos.diffusion.config import DiffusionConfig, EvaluationSection, GuideSection, SampleSection
 from demos.diffusion.data import training_records
 from demos.diffusion.judging.judge import Judge
 from demos.diffusion.judging.kid import looked_at
 from demos.diffusion.model.build import SHIPPED, STUDENT, opened, with_student
+from demos.diffusion.model.clip import Clip
 from demos.diffusion.model.origin import doubt_of_split, draws_of, weights_digest
-from demos.diffusion.sampling.draw import draw
+from demos.diffusion.sampling.choose import best_of
+from demos.diffusion.sampling.draw import draw, evaluations
+from demos.diffusion.sampling.guide import ClipGuide
 from demos.diffusion.sampling.pictograms import identity
 from shared.openmoji.records import records
 from shared.openmoji.splits import group_split
@@ -66,14 +69,28 @@ def test_the_numbers_of_the_card_are_those_of_the_shipped_weights(tmp_path: Path
     row = re.compile(r"^\| (\S.*?) \| (\d+) \| (\.\d+) \(.*?\) \| (\d+\.\d) % ", re.MULTILINE)
     said = {name: tuple(map(float, told)) for name, *told in row.findall(CARD.read_text(encoding="utf-8"))}
     judge = Judge(DiffusionConfig(), 64, RunFolder(tmp_path, Progress(quiet=True)))
-    teacher = opened(SHIPPED)
+    teacher, eye, guide = opened(SHIPPED), Clip(), GuideSection()
+    student = with_student(teacher, SHIPPED)
     plain, few = SampleSection(mixed=True, steps=10), SampleSection(mixed=True, sampler="lcm", steps=4, guidance=1.0)
-    ways = (
-        ("DPM-Solver++ SDE, 10 steps", teacher, plain),
-        ("the student, 4 steps", with_student(teacher, SHIPPED), few),
+    longer = few.model_copy(update={"steps": guide.draws})
+    made, _ = best_of(
+        student,
+        judge.prompts,
+        judge.seeds,
+        longer,
+        5,
+        eye,
+        guide=lambda prompts: ClipGuide(eye, prompts, guide.strength, guide.moves),
     )
-    for name, pipeline, settings in ways:
-        found, (looks, distance, right) = judge.drawn(pipeline, settings, name), said[name]
+    chosen = "best of 5 of the student, 8 steps, guided and chosen by CLIP"
+    rows = [
+        judge.drawn(teacher, plain.model_copy(update={"sampler": "ddim", "steps": 50}), "DDIM, 50 steps"),
+        judge.drawn(teacher, plain, "DPM-Solver++ SDE, 10 steps"),
+        judge.drawn(student, few, "the student, 4 steps"),
+        judge.judged(made, chosen, 5 * evaluations(longer), 0.0),
+    ]
+    for found in rows:
+        looks, distance, right = said[found.name]
         # On processors that multiply otherwise, the pictures are a little others.
         assert found.evaluations == looks
         assert found.distance.value == pytest.approx(distance, abs=0.01)
