@@ -19,6 +19,7 @@ from shared import device as devices
 from shared import provenance
 from shared.commands.tables import say
 from shared.errors import UserError
+from shared.files import written_whole
 from shared.names import did_you_mean
 from shared.progress import Progress
 from shared.run import Terminated, new_run_id, output_root, run_folder
@@ -216,7 +217,8 @@ def _save(picture: Image.Image, file: Path, facts: dict[str, str]) -> None:
     info = PngInfo()
     for name, value in facts.items():
         info.add_itxt(name, value)
-    picture.save(file, format="PNG", pnginfo=info)
+    with written_whole(file) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=info)
 
 
 def _sheet(request: Request, pictures: list[Image.Image], painter: Painter, count: int) -> Image.Image:

@@ -17,8 +17,9 @@ from demos.diffusion.data import used
 from demos.diffusion.judging.figures import own_figure
 from demos.diffusion.model.build import folder_of, fused, opened
 from demos.diffusion.model.origin import weights_use
+from demos.diffusion.model.pipeline import CONTEXT
 from demos.diffusion.sampling.draw import draw
-from demos.diffusion.sampling.pictograms import identity
+from demos.diffusion.sampling.pictograms import ENDS, identity
 from demos.diffusion.training.adapter import add_adapter
 from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import checkpoint_file
@@ -69,6 +70,8 @@ def fine_tune(config: DiffusionConfig, run: Run) -> Result:
     teacher = opened(folder_of(config.model.name)).to(devices.resolve(config.device))
     side = int(teacher.unet.config.sample_size * teacher.config.patch)
     pictures, problems = captioned(config, side, run)
+    if unread := not_read([picture.name for picture in pictures], teacher.tokenizer):
+        run.say(f"of the captions, {unread}")
     rows = divided(pictures, config)
     prompts, seeds = _shown(pictures, rows)
     before = draw(teacher, prompts, seeds, config.sample, run.track)
@@ -83,7 +86,7 @@ def fine_tune(config: DiffusionConfig, run: Run) -> Result:
     drawn = {"before": before, "after": after, "the picture": real}
     figures = [own_figure(drawn, prompts, min(SHOWN, len(rows["held out"])), run)]
     start = weights_use(folder_of(config.model.name), config.model.name)
-    result = _told(losses, len(pictures), problems, figures, _digest(pictures), config.seed, start)
+    result = _told(losses, len(pictures), problems, figures, _digest(pictures), config.seed, start, unread)
     run.afterwards(lambda: state.unlink(missing_ok=True))
     return result
 
@@ -140,6 +143,16 @@ def captioned(config: DiffusionConfig, side: int, run: Run) -> tuple[list[Captio
             f".json beside a picture, or metadata.jsonl); {LEAST} are needed"
         )
     return found, problems
+
+
+def not_read(captions: list[str], tokenizer: Any) -> str:
+    """What of captions the model does not read, in words; "" where it reads all."""
+    tokens = tokenizer(captions, add_special_tokens=False, verbose=False)["input_ids"]
+    most = CONTEXT - ENDS
+    long, strange = sum(len(of) > most for of in tokens), sum(tokenizer.unk_token_id in of for of in tokens)
+    told = {f"{long:,} are read up to their token {most} alone": long}
+    told[f"{strange:,} have words that the model does not know"] = strange
+    return " and ".join(words for words, count in told.items() if count)
 
 
 def _train(teacher: PictogramPipeline, pictures: list[Captioned], config: DiffusionConfig, run: Run) -> Path:
@@ -201,6 +214,7 @@ def _told(
     digest: str,
     seed: int,
     whose: DataUse,
+    unread: str,
 ) -> Result:
     cells: list[list[str | float | None]] = []
     for part in ("held out", "trained on"):
@@ -237,7 +251,8 @@ def _told(
                 caption=f"{count:,} captioned pictures; {len(problems):,} files were passed over"
                 f"{f', by name in {SKIPPED} in the folder of this run' if problems else ''}. Weighted mean square "
                 "error of the picture, with the same noise before and after. Where it falls on what was trained on "
-                "and rises on what was held out, fewer steps or more pictures are needed.",
+                "and rises on what was held out, fewer steps or more pictures are needed."
+                f"{f' Of the captions, {unread}.' if unread else ''}",
             )
         ],
         figures=figures,

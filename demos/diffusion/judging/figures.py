@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +108,16 @@ def compositions(studio: Studio, pairs: Sequence[Composition], made: NDArray[np.
 def own_figure(drawn: dict[str, NDArray[np.uint8]], prompts: Sequence[str], held: int, run: Run) -> Figure:
     """Captions of the user: what was drawn before and after, and the picture itself."""
     named = [f"{'(held out) ' if at < held else ''}{prompt}" for at, prompt in enumerate(prompts)]
-    return run.figure(
-        _grid(np.stack(list(drawn.values())), list(drawn), named),
-        "own",
-        title="Your captions, before and after",
-        caption="The same seed before and after; the captions that were held out come first.",
-        alt="Rows of pictures: drawn before fine-tuning, after it, and the pictures of those captions.",
-    )
+    with warnings.catch_warnings():
+        # Letters that the font lacks are boxes in the figure, and no news for the user.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        return run.figure(
+            _grid(np.stack(list(drawn.values())), list(drawn), named),
+            "own",
+            title="Your captions, before and after",
+            caption="The same seed before and after; the captions that were held out come first.",
+            alt="Rows of pictures: drawn before fine-tuning, after it, and the pictures of those captions.",
+        )
 
 
 def steps_figure(rows: Sequence[Row], students: Sequence[Row], floor: Row, run: Run) -> Figure:

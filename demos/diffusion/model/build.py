@@ -70,6 +70,8 @@ def folder_of(name: str) -> Path:
 
 def opened(folder: Path) -> PictogramPipeline:
     """The pipeline that `save_pretrained` wrote. Raises UserError when it is none, or holds pickles."""
+    from safetensors import SafetensorError
+
     if not (folder / "model_index.json").is_file():
         raise UserError(f"{folder}: is no pipeline's folder: it has no model_index.json")
     # What the repository ships is without the text model, which is the published one.
@@ -79,7 +81,7 @@ def opened(folder: Path) -> PictogramPipeline:
             found: PictogramPipeline = PictogramPipeline.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, **parts
             )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: cannot be opened as a pipeline of this demo ({_first_line(error)})") from None
     if getattr(found.unet.config, "in_channels", 0) != COLOURS * found.config.patch**2:
         raise UserError(f"{folder}: is no pipeline of this demo; trendlab generate takes it as pretrained:{folder}")

@@ -36,7 +36,7 @@ class Clip:
         shape: dict[str, Any] = json.loads(header["shape"])
         from open_clip.timm_model import TimmModel
 
-        self.size, self.header = int(shape["size"]), header
+        self.size = int(shape["size"])
         self._tower = TimmModel(shape["image_tower"], shape["dimension"], self.size, proj=shape["head"])
         image = {name.removeprefix(IMAGE): value.float() for name, value in tensors.items() if name.startswith(IMAGE)}
         self._tower.load_state_dict(image)

@@ -63,7 +63,7 @@ class Checkpoint:
             raise UserError(f"--size {request.side}: this model draws pictures of its own size alone")
         if request.sampler is not None:
             swapped(self._pipeline.scheduler, request.sampler)
-        if self._task != "words" and int(request.steps * request.strength) < 1:
+        if self._steps(request) < 1:
             raise UserError(
                 f"--strength {request.strength:g} of {request.steps} steps leaves none; take more steps or strength"
             )
@@ -128,7 +128,7 @@ class Checkpoint:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
             with _enough_memory(self.name, "--batch 1, a smaller --size, --slicing, --tiling"):
-                answer: Any = self._pipeline([request.prompt] * len(seeds), generator=generators, **settings)
+                answer: Any = self._pipeline(prompt=[request.prompt] * len(seeds), generator=generators, **settings)
         except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: torch's, of shapes and types
             raise UserError(f"{self.name}: its pipeline refuses this ({_first_line(error)})") from None
         for _ in range(left):
@@ -146,7 +146,9 @@ class Checkpoint:
         if request.side is not None and "height" in self._takes:
             settings |= {"height": request.side, "width": request.side}
         if self._task != "words":
-            settings |= {"image": _picture(request.image, self._side(request)), "strength": request.strength}
+            settings["image"] = _picture(request.image, self._side(request))
+        if self._keeps():
+            settings["strength"] = request.strength
         if self._task == "mask":
             settings["mask_image"] = _mask(request, self._side(request))
         return settings
@@ -162,7 +164,11 @@ class Checkpoint:
         return int(own * getattr(self._pipeline, "vae_scale_factor", 1))
 
     def _steps(self, request: Request) -> int:
-        return request.steps if self._task == "words" else int(request.steps * request.strength)
+        return int(request.steps * request.strength) if self._keeps() else request.steps
+
+    def _keeps(self) -> bool:
+        """Whether a part of a picture is to be kept: some pipelines draw anew what they are shown."""
+        return self._task != "words" and "strength" in self._takes
 
     def _guidance(self, request: Request) -> float | None:
         if request.guidance is not None:

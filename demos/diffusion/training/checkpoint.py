@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import time
@@ -37,8 +38,9 @@ def checkpoint_file(*settings: Section | str | int) -> Path:
 
 def _forget_old(folder: Path) -> None:
     for place in folder.glob("*.pt"):
-        if time.time() - place.stat().st_mtime > OLD:
-            place.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run may be done with it meanwhile
+            if time.time() - place.stat().st_mtime > OLD:
+                place.unlink()
 
 
 class Checkpoint:

@@ -52,7 +52,7 @@ def fit(
     step_loss: all its random numbers come from the step's number, so that a training that goes on is the same; device:
     "cpu", "cuda" or "mps"; file: where the state is kept meanwhile, and found again by the same call after a stop; who
     calls removes it when the result is safe; begin: makes ready what else a step trains, and tells the parts of its
-    state. Raises UserError when the network is to be compiled and cannot be.
+    state. Raises UserError when the network is to be compiled and cannot be, and when the loss is no longer finite.
     """
     from diffusers.training_utils import EMAModel
 
@@ -79,6 +79,8 @@ def fit(
         last = step + 1 == settings.steps
         if (step + 1) % history.every == 0 or last:
             history.losses.append(float(torch.stack(losses).mean()))
+            if not math.isfinite(history.losses[-1]):
+                raise UserError(f"{label}: the loss is no number after {step + 1:,} updates; try a lower learning_rate")
             losses = []
             checkpoint.keep(step + 1, history.losses, last)
     # As it was found: accelerate leaves its precision on the network, and would draw with it.

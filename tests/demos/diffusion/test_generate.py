@@ -140,6 +140,25 @@ def test_words_that_are_not_read_are_told(folder: Path, tmp_path: Path, capsys: 
     assert "token" not in capsys.readouterr().err
 
 
+def test_a_picture_that_is_stopped_within_leaves_no_half_a_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = Image.Image.save, 0
+
+    def stopped(self: Image.Image, file: Path, **given: Any) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 2:
+            Path(file).write_bytes(b"half")
+            raise KeyboardInterrupt
+        save(self, file, **given)
+
+    monkeypatch.setattr(Image.Image, "save", stopped)
+    with pytest.raises(typer.Exit):
+        generate("dog", n=2, steps=1, model=f"local-dir:{folder}", out=tmp_path)
+    assert sorted(file.name for file in drawn(tmp_path).iterdir()) == ["seed-0.png", "sheet.png"]
+
+
 @pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
 def test_what_was_drawn_before_a_stop_is_kept(
     stop: type[BaseException],

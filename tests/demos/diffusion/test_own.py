@@ -107,7 +107,21 @@ def test_an_adapter_is_learned_and_the_pipeline_kept(config: DiffusionConfig, ru
     assert names == base.unet.state_dict().keys()
     assert any((kept.unet.state_dict()[name] != base.unet.state_dict()[name]).any() for name in names)
     assert (run.folder / "own.png").is_file()
+    assert "Of the captions" not in str(result.tables[0].caption)
     assert np.isfinite(headline.value)
+
+
+def test_captions_that_are_not_read_are_told(
+    config: DiffusionConfig, run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(config.own.folder or "")
+    (folder / "0.txt").write_text("square " * 80)
+    (folder / "2.txt").write_text("飘")
+    config = config.model_copy(update={"own": config.own.model_copy(update={"steps": 2})})
+    result = fine_tune(config, run)
+    told = "1 are read up to their token 30 alone and 1 have words that the model does not know"
+    assert f"of the captions, {told}" in capsys.readouterr().err
+    assert f"Of the captions, {told}." in str(result.tables[0].caption)
 
 
 def test_a_folder_that_is_of_no_use_is_one_line(config: DiffusionConfig, run: RunFolder, tmp_path: Path) -> None:

@@ -65,10 +65,16 @@ def test_what_is_no_pipeline_is_one_line(tiny_pipeline: PictogramPipeline, tmp_p
     with pytest.raises(UserError, match=r"no model_index\.json"):
         opened(tmp_path)
     tiny_pipeline.save_pretrained(tmp_path)
-    weights = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match="cannot be opened as a pipeline"):
-        opened(tmp_path)
+    words, weights = (
+        tmp_path / part for part in ("text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors")
+    )
+    for damaged in (words, weights):
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[:1000])
+        with pytest.raises(UserError, match="cannot be opened as a pipeline"):
+            opened(tmp_path)
+        damaged.write_bytes(whole)
+    opened(tmp_path)
     weights.unlink()
     torch.save(tiny_pipeline.unet.state_dict(), weights.with_suffix(".bin"))
     with pytest.raises(UserError, match="cannot be opened as a pipeline"):

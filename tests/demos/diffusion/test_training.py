@@ -17,6 +17,7 @@ from demos.diffusion.training.captions import Captions
 from demos.diffusion.training.checkpoint import Checkpoint, checkpoint_file
 from demos.diffusion.training.fit import fit, rate
 from demos.diffusion.training.objective import Objective, missed, odds_of
+from shared.errors import UserError
 from shared.openmoji.families import families
 from shared.openmoji.records import Emoji
 from shared.pretrained.words import cleaned
@@ -120,6 +121,28 @@ def test_a_state_that_cannot_be_read_is_no_state(tiny_pipeline: PictogramPipelin
     for content in (file.read_bytes(), file.read_bytes()[:100], b"", b"no state"):
         file.write_bytes(content)
         assert Checkpoint(file, 1.0, network=tiny_pipeline.unet).restore() == (0, [])
+
+
+def test_a_training_without_numbers_ends_in_one_line(
+    tiny_pipeline: PictogramPipeline,
+    some_emojis: list[Emoji],
+    some_pictures: np.ndarray,
+    tiny_config: DiffusionConfig,
+    tmp_path: Path,
+) -> None:
+    objective = objective_of(tiny_pipeline, some_emojis, some_pictures, tiny_config)
+    settings = tiny_config.train.model_copy(update={"steps": 20, "checkpoint": 0.0})
+    file = tmp_path / "state.pt"
+    with pytest.raises(UserError, match="training: the loss is no number after 4 updates; try a lower learning_rate"):
+        fit(
+            tiny_pipeline.unet,
+            lambda network, step, accelerator: objective(network, step, accelerator) * (1 if step < 3 else torch.nan),
+            settings,
+            "cpu",
+            file=file,
+        )
+    # The last state with numbers is kept.
+    assert Checkpoint(file, 1.0).restore()[0] == 2
 
 
 def test_the_loss_falls(
