@@ -40,7 +40,7 @@ test: $(STAMPS)/install-all+dev+notebooks ## Run all tests but those that are sl
 
 test-all: $(STAMPS)/install-all+dev+notebooks+ray ## Run every test this machine can run.
 	$(BIN)/trendlab data fetch --all
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 	$(BIN)/python -m pytest --nbmake notebooks
 
 check: $(STAMPS)/install-all+dev+notebooks ## Lint, check format and types, and hold the house rules.

@@ -89,7 +89,8 @@ class TrainSection(Schedule):
         4_000,
         ge=1,
         le=10_000_000,
-        description="updates, 1 to 1e7; up to 100, so many from scratch are shown of a model that is opened as well",
+        description="updates, 1 to 1e7; beside a model that is opened, up to 100 from scratch are run and shown, and more "
+        "are not",
     )
     balance: float = Field(
         0.5,

@@ -28,7 +28,8 @@ Student = Annotated[
 ]
 SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, dpm++sde, euler, heun or lcm.")]
 ClipMove = Annotated[
-    float, typer.Option("--clip", min=0, max=2, help="How far CLIP moves it to the words, about 0.4; pictograms.")
+    float,
+    typer.Option("--clip", min=0, max=2, help="How strongly CLIP pulls it towards the words, such as 0.4; pictograms."),
 ]
 Negative = Annotated[str, typer.Option("--negative", help="Words to keep away from; pretrained models.")]
 Model = Annotated[str, typer.Option("--model", help="shipped, local-dir:FOLDER or pretrained:NAME-OR-FOLDER.")]
