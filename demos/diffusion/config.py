@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.config import DemoConfig, Section, different
 from shared.openmoji.families import CELLS
 
-Sampler = Literal["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"]
+Sampler = Literal["ddim", "dpm++", "dpm++karras", "dpm++sde", "dpm++sdekarras", "euler", "heun", "lcm"]
 PartName = Literal["quality", "samplers", "student", "clip", "memory", "composition", "training"]
 TIMES = 1000  # of the noise in training
 CONSISTENCY_STEPS = 50  # that diffusers' LCMScheduler takes at most
@@ -89,8 +89,8 @@ class TrainSection(Schedule):
         4_000,
         ge=1,
         le=10_000_000,
-        description="updates, 1 to 1e7; beside a model that is opened, up to 100 from scratch are run and shown, and more "
-        "are not",
+        description="updates, 1 to 1e7; beside a model that is opened, up to 100 from scratch are run and shown, and "
+        "more are not",
     )
     balance: float = Field(
         0.5,
@@ -168,8 +168,9 @@ class SampleSection(Section):
 
     sampler: Sampler = Field(
         "dpm++sde",
-        description="the scheduler, from diffusers; dpm++sde takes fresh noise at each step, and so does lcm, with "
-        f"which a student draws, in at most {CONSISTENCY_STEPS} steps; the others take none",
+        description="the scheduler, from diffusers; karras = with Karras' noise levels, better from about ten steps; "
+        "sde takes fresh noise at each step, and so does lcm, with which a student draws, in at most "
+        f"{CONSISTENCY_STEPS} steps; the others take none",
     )
     steps: int = Field(20, ge=1, le=1000, description="steps of the sampler, 1 to 1000")
     guidance: float = Field(

@@ -26,7 +26,10 @@ Student = Annotated[
         "--student/--teacher", help="Who draws.", show_default="the student, where there is one and steps are few"
     ),
 ]
-SamplerName = Annotated[str | None, typer.Option("--sampler", help="ddim, dpm++, dpm++sde, euler, heun or lcm.")]
+SamplerName = Annotated[
+    str | None,
+    typer.Option("--sampler", help="ddim, dpm++, dpm++karras, dpm++sde, dpm++sdekarras, euler, heun or lcm."),
+]
 ClipMove = Annotated[
     float,
     typer.Option("--clip", min=0, max=2, help="How strongly CLIP pulls it towards the words, such as 0.4; pictograms."),

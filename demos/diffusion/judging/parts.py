@@ -47,8 +47,16 @@ PEER = (
 )
 NOISE = 3.0  # of 255 levels, which eyes hardly see
 FIRST = "DDIM, 50 steps"
-BEST = "DPM-Solver++ SDE, 20 steps"  # on validation names
-NAMES = {"ddim": "DDIM", "dpm++": "DPM-Solver++", "dpm++sde": "DPM-Solver++ SDE", "euler": "Euler", "heun": "Heun"}
+BEST = "DPM-Solver++ SDE Karras, 20 steps"  # on validation names
+NAMES = {
+    "ddim": "DDIM",
+    "dpm++": "DPM-Solver++",
+    "dpm++karras": "DPM-Solver++ Karras",
+    "dpm++sde": "DPM-Solver++ SDE",
+    "dpm++sdekarras": "DPM-Solver++ SDE Karras",
+    "euler": "Euler",
+    "heun": "Heun",
+}
 
 
 @dataclass
@@ -103,6 +111,7 @@ def quality(studio: Studio) -> Findings:
         studio.judge.real_with_noise(NOISE),
         first,
         studio.row("DPM-Solver++, 10 steps", sampler="dpm++", steps=10),
+        studio.row("DPM-Solver++ Karras, 10 steps", sampler="dpm++karras", steps=10),
         few,
         studio.row("DPM-Solver++ SDE, 50 steps", sampler="dpm++sde", steps=50),
         studio.row("DDIM, 50 steps, no guidance", sampler="ddim", steps=50, guidance=1.0),
@@ -148,7 +157,7 @@ def student(studio: Studio) -> Findings:
     half = max(1, steps // 2)  # with guidance, as many evaluations
     longer = [2 * steps] if 2 * steps <= CONSISTENCY_STEPS else []
     ours = studio.row(_few(steps), who="student", **_student(steps))
-    most = studio.row(BEST, sampler="dpm++sde", steps=20)
+    most = studio.row(BEST, sampler="dpm++sdekarras", steps=20)
     rows = [
         first,
         most,

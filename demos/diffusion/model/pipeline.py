@@ -95,6 +95,9 @@ class PictogramPipeline(DiffusionPipeline):
         guided = guidance_scale > 1
         words = self.encode([*prompts, *([""] * len(prompts) if guided else [])])
         self.scheduler.set_timesteps(num_inference_steps, device=self.device)
+        if hasattr(self.scheduler, "set_begin_index"):
+            # Of many steps the first two may have one time, and diffusers would look for it and begin with the second.
+            self.scheduler.set_begin_index(0)
         state = self.noise(len(prompts), generators) * self.scheduler.init_noise_sigma
         # Samplers that add noise on the way take it from each picture's own generator.
         takes = generators and "generator" in inspect.signature(self.scheduler.step).parameters

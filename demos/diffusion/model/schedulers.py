@@ -11,7 +11,16 @@ from shared.errors import UserError
 if TYPE_CHECKING:
     from demos.diffusion.config import Sampler
 
-HEUN_NOISE = 80.0, 0.05  # most and least, in times of the picture
+# Most and least noise, in times of the picture, where the steps are not equal in time. Heun's second look is worth
+# nothing after a step from next to no picture to some: noise is the picture's 20,000 times at the last time, and 6
+# times at the next of ten. So all begin where Karras et al., 2022, begin.
+KARRAS: dict[str, Any] = {"sigma_max": 80.0, "sigma_min": 0.02}
+LEVELS: dict[str, dict[str, Any]] = {
+    "heun": {"use_exponential_sigmas": True, "sigma_max": 80.0, "sigma_min": 0.05},
+    "dpm++karras": KARRAS,
+    "dpm++sdekarras": KARRAS,
+}
+OWN = {"use_karras_sigmas", "use_exponential_sigmas"}  # a sampler's own, whatever the other's
 
 
 def training_scheduler() -> Any:
@@ -25,19 +34,15 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
     """The scheduler of a name, with the noise of another.
 
     Times lie at equal distances up to the noisiest ("trailing": Lin et al., Common Diffusion Noise Schedules, 2024),
-    since a sampler that starts where a little of the picture is left never draws all white; but for Heun's.
+    since a sampler that starts where a little of the picture is left never draws all white; but for those of LEVELS.
     """
     plain = {"clip_sample": False} if sampler in ("ddim", "lcm") else {}
     kind = _kinds()[sampler]
     # diffusers says aloud what of a config one class has no use for.
     taken = set(inspect.signature(kind.__init__).parameters)
-    config = {name: value for name, value in other.config.items() if name in taken}
+    config = {name: value for name, value in other.config.items() if name in taken - OWN}
     made = kind.from_config(config, timestep_spacing="trailing", **plain, **_variant(sampler))
-    if sampler == "heun":
-        # Its second look is worth nothing after a step from next to no picture to some: noise is the picture's 20,000
-        # times at the last time, and 6 times at the next of ten. So equal distances in its logarithm, from where
-        # Karras et al., 2022, begin.
-        made.register_to_config(use_exponential_sigmas=True, sigma_max=HEUN_NOISE[0], sigma_min=HEUN_NOISE[1])
+    made.register_to_config(**LEVELS.get(sampler, {}))
     return made
 
 
@@ -52,10 +57,12 @@ def swapped(other: Any, sampler: Sampler) -> Any:
     return kind.from_config(other.config, **_variant(sampler))
 
 
-def _variant(sampler: Sampler) -> dict[str, str]:
+def _variant(sampler: Sampler) -> dict[str, Any]:
     """What tells two samplers of one class apart, whatever the other's settings."""
-    variants = {"dpm++": "dpmsolver++", "dpm++sde": "sde-dpmsolver++"}
-    return {"algorithm_type": variants[sampler]} if sampler in variants else {}
+    if not sampler.startswith("dpm++"):
+        return {}
+    kind = "sde-dpmsolver++" if "sde" in sampler else "dpmsolver++"
+    return {"algorithm_type": kind, "use_karras_sigmas": sampler.endswith("karras")}
 
 
 def _kinds() -> dict[str, Any]:
@@ -70,7 +77,9 @@ def _kinds() -> dict[str, Any]:
     return {
         "ddim": DDIMScheduler,
         "dpm++": DPMSolverMultistepScheduler,
+        "dpm++karras": DPMSolverMultistepScheduler,
         "dpm++sde": DPMSolverMultistepScheduler,
+        "dpm++sdekarras": DPMSolverMultistepScheduler,
         "euler": EulerDiscreteScheduler,
         "heun": HeunDiscreteScheduler,
         "lcm": LCMScheduler,  # with which students draw

@@ -51,7 +51,7 @@ def test_what_was_drawn_is_not_drawn_again(studio: Studio, monkeypatch: pytest.M
 
 def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     quality = parts.quality(studio)
-    assert [row[1] for row in quality.tables[0].rows] == [None, None, 100, 20, 20, 100, 50]
+    assert [row[1] for row in quality.tables[0].rows] == [None, None, 100, 20, 20, 20, 100, 50]
     assert quality.tables[0].caption is not None
     assert "nearest of 16," in quality.tables[0].caption
     assert "chance 6.2 %" in quality.tables[0].caption
@@ -61,7 +61,7 @@ def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     student = parts.student(studio)
     assert [row[1] for row in student.tables[0].rows] == [100, 40, 1, 2, 4, 8, 4, 4, 4, 8]
     beside = [row[1] for row in student.tables[1].rows]
-    assert beside == ["DDIM, 50 steps", "DPM-Solver++ SDE, 20 steps"]
+    assert beside == ["DDIM, 50 steps", "DPM-Solver++ SDE Karras, 20 steps"]
     clip = parts.clip(studio, Clip())
     rows = {str(row[0]): row for row in clip.tables[0].rows}
     # Equal evaluations, but for single pictures of the student.

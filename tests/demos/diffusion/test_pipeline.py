@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import dynamic_modules_utils
 
-from demos.diffusion.config import SampleSection
+from demos.diffusion.config import Sampler, SampleSection
 from demos.diffusion.model import pipeline as module
 from demos.diffusion.model.build import opened
 from demos.diffusion.model.pipeline import CONTEXT, SPREAD, PictogramPipeline, picture_of
@@ -112,7 +113,7 @@ def test_one_generator_for_each_picture(tiny_pipeline: PictogramPipeline) -> Non
         tiny_pipeline(["dog", "ship"], 2, generator=generators(0))
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpm++", "dpm++sde", "euler", "heun", "lcm"])
+@pytest.mark.parametrize("sampler", get_args(Sampler))
 def test_a_sampler_finds_a_picture_that_the_network_is_sure_of(sampler: str, tiny_pipeline: PictogramPipeline) -> None:
     """A network that always means the same picture is the exact solution for a set of one: all samplers end there."""
     picture = torch.linspace(-0.8, 0.8, 48 * 64).reshape(1, 48, 8, 8)
@@ -136,6 +137,15 @@ def test_fresh_noise_is_a_samplers_own_whatever_was_before(tiny_pipeline: Pictog
     plain = scheduler_of("dpm++", scheduler_of("dpm++sde", tiny_pipeline.scheduler))
     fresh = scheduler_of("dpm++sde", plain)
     assert (plain.config.algorithm_type, fresh.config.algorithm_type) == ("dpmsolver++", "sde-dpmsolver++")
+    karras = scheduler_of("dpm++karras", fresh)
+    assert karras.config.use_karras_sigmas
+    karras.set_timesteps(10)
+    assert karras.sigmas[[0, 9]].tolist() == pytest.approx([80, 0.02], rel=1e-3)
+    # Nothing of its levels, or of Heun's, is left to the next one.
+    for before in (karras, scheduler_of("heun", karras)):
+        after = scheduler_of("dpm++", before)
+        after.set_timesteps(10)
+        assert after.timesteps.tolist() == [999, 899, 799, 699, 599, 499, 399, 299, 199, 99]
     without, first, again = (
         draw(tiny_pipeline, ["dog"], [3], SETTINGS.model_copy(update={"sampler": sampler}))
         for sampler in ("dpm++", "dpm++sde", "dpm++sde")
@@ -165,10 +175,10 @@ def test_evaluations_are_counted(tiny_pipeline: PictogramPipeline) -> None:
         looks += 1
 
     tiny_pipeline.unet.register_forward_hook(look)
-    ways = (("ddim", 1.0), ("dpm++", 4.0), ("dpm++sde", 1.0), ("euler", 1.0), ("heun", 4.0), ("lcm", 1.0))
-    # Of 61 steps diffusers makes 62, the last of which is not a number.
-    odd = [(sampler, 1.0, 61) for sampler in ("ddim", "dpm++", "dpm++sde", "euler", "heun")]
-    for sampler, guidance, steps in [*((*way, 4) for way in ways), *odd]:
+    ways = [(sampler, guidance, 4) for sampler in get_args(Sampler) for guidance in (1.0, 4.0)]
+    # Of 61 steps diffusers makes 62, the last of which is not a number; of 400 of Karras' levels some have one time.
+    odd = [(sampler, 1.0, 61) for sampler in get_args(Sampler) if sampler != "lcm"]
+    for sampler, guidance, steps in [*ways, *odd, ("dpm++karras", 1.0, 400)]:
         settings = SampleSection(sampler=sampler, steps=steps, guidance=guidance)
         looks = 0
         draw(tiny_pipeline, ["dog"], [0], settings)
@@ -182,7 +192,7 @@ def test_without_fresh_noise_all_samplers_come_to_the_same_picture(tiny_pipeline
 
     exact = drawn("ddim", 250)
     assert np.abs(exact - exact[::-1]).mean() > 60  # as far as two pictures are that have nothing in common
-    for sampler, steps in (("dpm++", 60), ("euler", 100), ("heun", 40)):
+    for sampler, steps in (("dpm++", 60), ("dpm++karras", 60), ("euler", 100), ("heun", 40)):
         assert np.abs(drawn(sampler, steps) - exact).mean() < 25, sampler
 
 
