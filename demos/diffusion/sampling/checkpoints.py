@@ -70,16 +70,18 @@ class Checkpoint:
         guidance = self._guidance(request)
         if request.negative and guidance is not None and guidance <= 1:
             raise UserError(f"--negative: does nothing at a guidance of {guidance:g}; give --guidance above 1")
+        whole = self._task != "words" and not self._keeps()
+        notes = ["this model draws a whole new picture from the one it is shown: --strength does nothing"] * whole
         tokenizer = getattr(self._pipeline, "tokenizer", None)
         if tokenizer is None:
-            return []
+            return notes
         tokens = tokenizer(request.prompt, add_special_tokens=False, verbose=False)["input_ids"]
         ends = tokenizer.num_special_tokens_to_add()
         # Where the mark of the end stands for unknown words too, nothing is known of them.
         unknown = None if tokenizer.unk_token_id == tokenizer.eos_token_id else tokenizer.unk_token_id
         # One of several text models may read more than the first.
         most = max(getattr(self._pipeline, name).model_max_length for name in self._tokenizers())
-        return doubts(request.prompt, tokens, unknown, most - ends, "other words")
+        return notes + doubts(request.prompt, tokens, unknown, most - ends, "other words")
 
     def _tokenizers(self) -> list[str]:
         names = [name for name in self._pipeline.components if name.startswith("tokenizer")]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from demos.diffusion.sampling.checkpoints import _mask
+from demos.diffusion.sampling.checkpoints import Checkpoint, _mask
 from demos.diffusion.sampling.request import Request
 from demos.diffusion.verb import generate
 from shared.errors import UserError
@@ -181,6 +181,19 @@ def test_a_name_without_a_network_says_the_way_out(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="give pretrained:FOLDER"):
         generate("dog", n=1, steps=1, model="pretrained:nobody/nothing", out=tmp_path / "runs")
+
+
+def test_a_pipeline_that_takes_no_strength_is_not_given_one(stable: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start.png"
+    Image.new("RGB", (32, 32)).save(start)
+    painter, request = Checkpoint(str(stable), "image", "cpu", torch.float32), Request("dog", (0,), 4, image=start)
+    assert painter.rounds(request) == 3
+    assert painter._settings(request)["strength"] == 0.8
+    assert not any("--strength" in note for note in painter.check(request))
+    painter._takes.remove("strength")
+    assert painter.rounds(request) == 4
+    assert "strength" not in painter._settings(request)
+    assert any("--strength does nothing" in note for note in painter.check(request))
 
 
 def test_a_folder_that_is_not_there_is_no_name_of_a_hub(tmp_path: Path) -> None:
