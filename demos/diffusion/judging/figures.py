@@ -41,6 +41,7 @@ PROMPTS = (
 SEEDS = (0, 1, 2, 3)
 SHOWN = 14  # names in a row of a figure
 CELL = 0.62  # inches
+KARRAS = " Karras"
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
@@ -126,11 +127,14 @@ def steps_figure(rows: Sequence[Row], students: Sequence[Row], floor: Row, run: 
     lines: dict[str, list[Row]] = {}
     for row in [*rows, *students]:
         lines.setdefault(row.name.split(",")[0], []).append(row)
+    kinds = [*dict.fromkeys(name.removesuffix(KARRAS) for name in lines)]
     for name, of in lines.items():
-        looks = [row.evaluations or 0 for row in of]
-        axes.plot(looks, [1000 * row.distance.value for row in of], marker="o", markersize=4, label=name)
+        # With Karras' levels a sampler keeps its colour.
+        colour, dash = f"C{kinds.index(name.removesuffix(KARRAS))}", "--" if name.endswith(KARRAS) else "-"
+        looks, middle = [row.evaluations or 0 for row in of], [1000 * row.distance.value for row in of]
+        axes.plot(looks, middle, dash, color=colour, marker="o", markersize=4, label=name)
         low, high = ([1000 * getattr(row.distance, side) for row in of] for side in ("low", "high"))
-        axes.fill_between(looks, low, high, alpha=0.12)
+        axes.fill_between(looks, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set(xscale="log", yscale="log", xlabel="evaluations of the network for one picture")
     axes.set_ylabel("kernel distance [10⁻³]")
     most = max(row.evaluations or 1 for row in [*rows, *students])
