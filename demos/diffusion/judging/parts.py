@@ -47,7 +47,9 @@ PEER = (
 )
 NOISE = 3.0  # of 255 levels, which eyes hardly see
 FIRST = "DDIM, 50 steps"
-BEST = "DPM-Solver++ SDE Karras, 20 steps"  # on validation names
+# Of the teacher's ways, on validation names.
+BEST = "DPM-Solver++ SDE Karras, 20 steps"
+BEST_WAY: dict[str, Any] = {"sampler": "dpm++sdekarras", "steps": 20}
 NAMES = {
     "ddim": "DDIM",
     "dpm++": "DPM-Solver++",
@@ -157,7 +159,7 @@ def student(studio: Studio) -> Findings:
     half = max(1, steps // 2)  # with guidance, as many evaluations
     longer = [2 * steps] if 2 * steps <= CONSISTENCY_STEPS else []
     ours = studio.row(_few(steps), who="student", **_student(steps))
-    most = studio.row(BEST, sampler="dpm++sdekarras", steps=20)
+    most = studio.row(BEST, **BEST_WAY)
     rows = [
         first,
         most,
@@ -198,7 +200,8 @@ def clip(studio: Studio, eye: Clip) -> Findings:
 
     guided = studio.row("classifier-free guidance and CLIP", guide, steps=settings.steps)
     alone = studio.row("CLIP alone", guide, steps=2 * settings.steps, guidance=1.0)
-    rows, shown, best = [bare, plain, alone, guided], [plain, guided], guided
+    finest = studio.row(BEST, **BEST_WAY)
+    rows, shown, best = [bare, plain, finest, alone, guided], [plain, guided], guided
     pairs = [(alone, bare), (guided, plain)]
     if studio.student:
         few = _student(settings.draws)
@@ -210,11 +213,11 @@ def clip(studio: Studio, eye: Clip) -> Findings:
         chosen = [_chosen(studio, eye, "student", how, max(1, looks // how["steps"])) for how in each]
         best = _chosen(studio, eye, "student", few, max(1, looks // settings.draws), guide)
         rows, shown = [*rows, single, moved, *chosen, best], [*shown, single, moved, best]
-        pairs += [(moved, single), *[(best, other) for other in (bare, plain, *chosen)]]
+        pairs += [(moved, single), *[(best, other) for other in (bare, plain, finest, *chosen)]]
     else:
         half = {"steps": max(1, settings.steps // 2)}
         rows.append(_chosen(studio, eye, "teacher", half, 2))
-        pairs += [(guided, bare), (guided, rows[-1])]
+        pairs += [(guided, bare), (guided, finest), (guided, rows[-1])]
     caption = (
         f"{how_judged(studio.judge)} The evaluations are those of the drawing network; CLIP's are in the time alone. "
         f"CLIP ({eye.identity}) was trained without these families, and has no part in the judgement, but the same "

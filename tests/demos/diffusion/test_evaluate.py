@@ -51,6 +51,7 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     first = evaluate(config, kept)
     assert [table.title for table in first.tables] == [
         "The student",
+        "The student beside others",
         "Variety",
         "Average of the weights",
         "The teacher's training",
@@ -65,7 +66,11 @@ def test_a_run_trains_teaches_judges_and_can_be_opened(config: DiffusionConfig, 
     for action in kept.actions:
         action()
     assert not list((tmp_path / "states" / "checkpoints").iterdir())
-    assert {weights.name for weights in first.weights} >= {"the teacher", "the student's adapter"}
+    assert {weights.name for weights in first.weights} >= {
+        "the teacher",
+        "the student's adapter",
+        "the peer's adapter",
+    }
     pipeline = tmp_path / "first" / "pipeline"
     # Opened, and with settings of another student: the one that is there draws as it has learned.
     opened = config.model_copy(
