@@ -47,7 +47,8 @@ def scheduler_of(sampler: Sampler, other: Any) -> Any:
 
 
 def swapped(other: Any, sampler: Sampler) -> Any:
-    """The scheduler of a name with all settings of a published pipeline's own, its spacing of the times too.
+    """The scheduler of a name with a published pipeline's own settings, its spacing of the times too; whether they are
+    Karras' is in a DPM-Solver's name.
 
     Raises UserError when diffusers knows no way from the one to the other.
     """
