@@ -72,7 +72,7 @@ def gains(title: str, pairs: list[tuple[Row, Row]], config: DiffusionConfig) -> 
         Column(name="beside"),
         Column(name="points of R-precision more, 95 %"),
         Column(name="times its distance, 95 % of halves"),
-        Column(name="times its time", digits=1, direction="lower"),
+        Column(name="times its time", digits=1),
     ]
     rows: list[list[str | float | None]] = [
         [
