@@ -6,11 +6,13 @@ A verb is a function with typer's annotations, in a module that imports nothing 
 DEMOS = {
     "clip_retrieval": "demos.clip_retrieval.demo:DEMO",
     "diffusion": "demos.diffusion.demo:DEMO",
+    "private_training": "demos.private_training.demo:DEMO",
     "renewables": "demos.renewables.demo:DEMO",
     "stands": "demos.stands.demo:DEMO",
 }
 
 VERBS = {
     "generate": "demos.diffusion.verb:generate",
+    "ledger": "demos.private_training.verb:ledger",
     "search": "demos.clip_retrieval.verb:search",
 }

@@ -1,0 +1,77 @@
+"""The typed config of `private_training`. Shown by `trendlab config private_training`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shared.config import DemoConfig, Section, different
+
+MethodName = Literal["small CNN, Opacus", "small CNN, ours", "scattering, linear", "scattering on public axes, linear"]
+PEER: MethodName = "small CNN, Opacus"
+OURS: MethodName = "scattering on public axes, linear"
+Tuning = Literal["public", "charged"]
+Epsilon = Annotated[float, Field(gt=0, le=100)]
+
+
+class LearnSection(Section):
+    """Training under a budget, on handwritten digits."""
+
+    epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
+        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each above 0, at most 100."
+    )
+    delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / units. Between 0 and 1.")
+    train: int = Field(default=4000, ge=100, le=4900, description="Private units. From 100 to 4900.")
+    test: int = Field(
+        default=1000, ge=100, le=4900, description="Held-out pictures. From 100; 5000 with train at most."
+    )
+    seeds: int = Field(
+        default=5, ge=2, le=100, description="Repeats, each with its own split, start and noise. From 2 to 100."
+    )
+    methods: Annotated[list[MethodName], AfterValidator(different)] = Field(
+        default=[PEER, "small CNN, ours", "scattering, linear", OURS],
+        min_length=1,
+        description=f"Methods, rows of the table; {PEER!r} and {OURS!r} must be among them.",
+    )
+    tuning: Annotated[list[Tuning], AfterValidator(different)] = Field(
+        default=["public", "charged"],
+        min_length=1,
+        description="How recipes are chosen: on public digits, or on the private units and charged.",
+    )
+    recipes: int = Field(
+        default=8, ge=2, le=8, description="Recipes of each method that are tried, spread over its 8. From 2 to 8."
+    )
+    tries: float = Field(
+        default=5.0, gt=1, le=50, description="Expected trainings of a charged search. Above 1, at most 50."
+    )
+    axes: int = Field(default=400, ge=10, le=1000, description="Public axes that features are put on. 10 to 1000.")
+    views: int = Field(
+        default=5, ge=1, le=5, description="Of a unit: its picture, and moved by a pixel to up to 4 sides. From 1 to 5."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> LearnSection:
+        if self.train + self.test > 5000:
+            raise ValueError(f"train and test are {self.train + self.test} pictures of 5000")
+        if not {PEER, OURS} <= set(self.methods):
+            raise ValueError(f"methods must hold {PEER!r} and {OURS!r}, which are compared")
+        if self.delta >= 1 / self.train:
+            raise ValueError(
+                f"delta must be below 1/N = {1 / self.train:g} for {self.train} units: to publish one of them whole "
+                "would keep a promise with such a delta"
+            )
+        return self
+
+
+class BenchSection(Section):
+    """Timing of steps."""
+
+    repeats: int = Field(default=15, ge=3, le=1000, description="Turns that are timed. From 3 to 1000.")
+
+
+class PrivateTrainingConfig(DemoConfig):
+    """All of `private_training`."""
+
+    learn: LearnSection = Field(default=LearnSection(), description="Training under a budget.")
+    bench: BenchSection = Field(default=BenchSection(), description="Timing of steps.")

@@ -1,0 +1,118 @@
+"""All methods at all budgets, tuned on public digits and tuned on the private ones at a charge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from demos.private_training.budget.accountant import multiplier_for
+from demos.private_training.config import MethodName, Tuning
+from demos.private_training.data import Pictures, mnist, public_digits, split
+from demos.private_training.learn.features import shifted
+from demos.private_training.learn.jobs import Job, Outcome, Table, train
+from demos.private_training.learn.methods import METHODS, Eyes, candidates
+from demos.private_training.learn.tune import price_of_a_search
+from shared import device as devices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.private_training.config import PrivateTrainingConfig
+    from shared.demo import Run
+
+PUBLIC_TRAIN = 1400  # of the 1,797 public digits; the others choose
+
+
+@dataclass(frozen=True)
+class Scores:
+    """accuracies: (method, tuning, epsilon) -> one of each seed, 0 to 1; tuning None: without noise, at the public
+    recipe of the largest budget. recipes: chosen on public digits. tries: trainings that charged searches took."""
+
+    accuracies: dict[tuple[MethodName, Tuning | None, float], list[float]]
+    recipes: dict[tuple[MethodName, float], int]
+    tries: dict[tuple[MethodName, float], list[int]]
+
+
+def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
+    """Train everything."""
+    learn = config.learn
+    tables = {name: _tables(name, config) for name in run.track("features", learn.methods)}
+    public = [
+        Job(name, tables[name][1], config.seed, _public_multiplier(name, epsilon, config), recipe, label=f"{epsilon}")
+        for name in learn.methods
+        for epsilon in learn.epsilons
+        for recipe in candidates(name, learn.recipes)
+    ]
+    recipes: dict[tuple[MethodName, float], int] = {}
+    best: dict[tuple[MethodName, float], float] = {}
+    device = devices.resolve(config.device)
+    for job, outcome in _done(run, "recipes on public digits", public, device):
+        key = (job.method, float(job.label))
+        if outcome.accuracy > best.get(key, -1.0):
+            best[key], recipes[key] = outcome.accuracy, outcome.recipe
+    jobs = [job for name in learn.methods for job in _jobs(name, tables[name][0], recipes, config)]
+    scores = Scores({}, recipes, {})
+    for job, outcome in _done(run, "private training", jobs, device):
+        epsilon = float(job.label)
+        scores.accuracies.setdefault((job.method, job.tuning, epsilon), []).append(outcome.accuracy)
+        if job.tuning == "charged":
+            scores.tries.setdefault((job.method, epsilon), []).append(outcome.tries)
+    return scores
+
+
+def _done(run: Run, label: str, jobs: list[Job], device: str) -> Iterable[tuple[Job, Outcome]]:
+    return zip(jobs, run.map(label, train, [replace(job, device=device) for job in jobs]), strict=True)
+
+
+def _tables(name: MethodName, config: PrivateTrainingConfig) -> tuple[list[Table], Table]:
+    """Of each seed, on the private pictures, and one on the public ones."""
+    learn, method = config.learn, METHODS[name]
+    private, public = mnist(), public_digits()
+    eyes = method.eyes(public.images, learn.axes)
+    rest = len(public) - PUBLIC_TRAIN
+    splits = [split(private, learn.train, learn.test, config.seed + number) for number in range(learn.seeds)]
+    views = learn.views if method.moved else 1
+    (table,) = _seen(public, [split(public, PUBLIC_TRAIN, rest, config.seed)], views, eyes)
+    return _seen(private, splits, views, eyes), table
+
+
+def _seen(
+    pictures: Pictures, splits: list[tuple[NDArray[np.int64], NDArray[np.int64]]], count: int, eyes: Eyes
+) -> list[Table]:
+    """A table of each split, all of one array of what is fed of the pictures that any of them has."""
+    places = np.unique(np.concatenate([part for both in splits for part in both]))
+    moved = shifted(pictures.images[places], count)
+    with torch.inference_mode():
+        views = eyes(moved.flatten(0, 1)).unflatten(0, moved.shape[:2]).numpy()
+    labels = pictures.labels[places].numpy()
+    return [Table(views, labels, *(np.searchsorted(places, part) for part in both)) for both in splits]
+
+
+def _public_multiplier(name: MethodName, epsilon: float, config: PrivateTrainingConfig) -> float:
+    """Of the noise on public digits that is to their mean gradient what it will be to that of the private units."""
+    recipe = METHODS[name].recipes[0]
+    private = multiplier_for(epsilon, config.learn.delta, recipe.rate, recipe.steps)
+    return private * PUBLIC_TRAIN / config.learn.train
+
+
+def _jobs(
+    name: MethodName, tables: list[Table], recipes: dict[tuple[MethodName, float], int], config: PrivateTrainingConfig
+) -> Iterable[Job]:
+    learn, shape = config.learn, METHODS[name].recipes[0]
+    for number, table in enumerate(tables):
+        seed = config.seed + number
+        for epsilon in learn.epsilons:
+            label, recipe = f"{epsilon}", recipes[name, epsilon]
+            if "public" in learn.tuning:
+                multiplier = multiplier_for(epsilon, learn.delta, shape.rate, shape.steps)
+                yield Job(name, table, seed, multiplier, recipe, label=label, tuning="public")
+            if "charged" in learn.tuning:
+                price = price_of_a_search(epsilon, learn.delta, shape.rate, shape.steps, learn.tries)
+                among = tuple(candidates(name, learn.recipes))
+                yield Job(name, table, seed, price.multiplier, None, learn.tries, among, label, "charged")
+        top = max(learn.epsilons)
+        yield Job(name, table, seed, 0.0, recipes[name, top], label="inf")

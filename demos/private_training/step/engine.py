@@ -1,0 +1,196 @@
+"""Book-keeping behind the conventions of Opacus: a PrivacyEngine whose private step costs little more than a plain one.
+
+    engine = BookKeepingEngine()
+    model, optimizer, criterion, loader = engine.make_private(
+        module=model, optimizer=optimizer, criterion=nn.CrossEntropyLoss(), data_loader=loader,
+        noise_multiplier=1.0, max_grad_norm=1.0,
+    )
+    for inputs, labels in loader:
+        optimizer.zero_grad()
+        criterion(model(inputs), labels).backward()
+        optimizer.step()
+    engine.get_epsilon(delta=1e-5)
+
+It differs from Opacus's own in three ways: the sum of clipped gradients comes from one backward pass (`book`), noise
+and sampling come from the operating system's generator (`bits`, `noise`) unless a seeded source is passed, and epsilon
+is that of the accountant of record. `opacus.utils.batch_memory_manager.BatchMemoryManager` works on it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from opacus import PrivacyEngine
+from opacus.accountants.accountant import IAccountant
+from opacus.data_loader import wrap_collate_with_empty
+from opacus.grad_sample import AbstractGradSampleModule
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from opacus.utils.uniform_sampler import UniformWithReplacementSampler
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from demos.private_training.budget.accountant import Mechanism, checked_delta, epsilon_of_all, multiplier_for
+from demos.private_training.step.bits import SystemBits, included
+from demos.private_training.step.book import Book
+from demos.private_training.step.noise import noisy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from demos.private_training.step.bits import Bits
+
+
+class BookKeepingEngine(PrivacyEngine):
+    """Opacus's PrivacyEngine with our step, our noise and the accountant of record. bits: the system's when None."""
+
+    def __init__(self, *, bits: Bits | None = None) -> None:
+        with warnings.catch_warnings():
+            # "Secure RNG turned off": Opacus's own, which is not used.
+            warnings.simplefilter("ignore", UserWarning)
+            super().__init__(accountant="prv")
+        self.accountant = PldAccountant()
+        self.bits = bits or SystemBits()
+
+    def make_private(self, **arguments: Any) -> Any:
+        """As `opacus.PrivacyEngine.make_private` in the mode "ghost": model, optimizer, criterion and data loader.
+
+        Always flat clipping and Poisson sampling. Raises UserError for a layer that cannot be trained privately.
+        """
+        unknown = {"clipping", "grad_sample_mode", "poisson_sampling", "noise_generator"} & arguments.keys()
+        if unknown:
+            raise TypeError(f"book-keeping clips flat and samples by Poisson; leave out {', '.join(sorted(unknown))}")
+        return super().make_private(grad_sample_mode="ghost", **arguments)
+
+    def make_private_with_epsilon(
+        self, *, data_loader: DataLoader, target_epsilon: float, target_delta: float, epochs: int, **arguments: Any
+    ) -> Any:
+        """As `make_private`, with the least noise that keeps `epochs` passes within the budget.
+
+        Raises UserError for a delta that is not below 1 / units.
+        """
+        units: Any = data_loader.dataset
+        rate, steps = 1 / len(data_loader), epochs * len(data_loader)
+        noise = multiplier_for(target_epsilon, checked_delta(target_delta, len(units)), rate, steps)
+        return self.make_private(data_loader=data_loader, noise_multiplier=noise, **arguments)
+
+    def _prepare_model(self, module: nn.Module, *, loss_reduction: str = "mean", **_: Any) -> BookModule:
+        return BookModule(module, loss_reduction=loss_reduction)
+
+    def _prepare_optimizer(self, *, optimizer: torch.optim.Optimizer, **arguments: Any) -> LatticeOptimizer:
+        wanted = ("noise_multiplier", "max_grad_norm", "expected_batch_size", "loss_reduction")
+        return LatticeOptimizer(optimizer, bits=self.bits, **{name: arguments[name] for name in wanted})
+
+    def _prepare_criterion(self, *, module: BookModule, optimizer: Any, criterion: nn.Module, **_: Any) -> BookLoss:
+        return BookLoss(module, optimizer, criterion)
+
+    def _prepare_data_loader(self, data_loader: DataLoader, **_: Any) -> DataLoader:
+        dataset: Any = data_loader.dataset
+        sampler = PoissonSampler(len(dataset), 1 / len(data_loader), self.bits)
+        example = dataset[0]
+        return DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            num_workers=data_loader.num_workers,
+            pin_memory=data_loader.pin_memory,
+            collate_fn=wrap_collate_with_empty(
+                collate_fn=data_loader.collate_fn,
+                sample_empty_shapes=[(0, *getattr(part, "shape", ())) for part in example],
+                dtypes=[getattr(part, "dtype", torch.long) for part in example],
+            ),
+        )
+
+
+class PldAccountant(IAccountant):
+    """dp_accounting's privacy loss distributions behind Opacus's interface."""
+
+    def __init__(self) -> None:
+        self.history: list[tuple[float, float, int]] = []
+
+    def step(self, *, noise_multiplier: float, sample_rate: float) -> None:
+        """Count a step."""
+        if self.history and self.history[-1][:2] == (noise_multiplier, sample_rate):
+            self.history[-1] = (noise_multiplier, sample_rate, self.history[-1][2] + 1)
+        else:
+            self.history.append((noise_multiplier, sample_rate, 1))
+
+    def get_epsilon(self, delta: float, *_: Any, **__: Any) -> float:
+        """Upper bound of epsilon at `delta` of all steps so far."""
+        return epsilon_of_all([Mechanism(*entry) for entry in self.history], delta)
+
+    def __len__(self) -> int:
+        return sum(steps for *_, steps in self.history)
+
+    @classmethod
+    def mechanism(cls) -> str:
+        """Its name."""
+        return "pld"
+
+
+class PoissonSampler(UniformWithReplacementSampler):
+    """Opacus's Poisson sampler, with coins of `bits`; its batches may be empty."""
+
+    def __init__(self, num_samples: int, sample_rate: float, bits: Bits) -> None:
+        super().__init__(num_samples=num_samples, sample_rate=sample_rate)
+        self._bits = bits
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for _ in range(self.steps):
+            yield included(self._bits, self.num_samples, self.sample_rate).tolist()
+
+
+class BookModule(AbstractGradSampleModule):
+    """The user's model, whose layers keep a book of what they are fed."""
+
+    def __init__(self, module: nn.Module, loss_reduction: str) -> None:
+        super().__init__(module, loss_reduction=loss_reduction)
+        self.book = Book(module)
+
+    def remove_hooks(self) -> None:
+        """Leave the model as it was."""
+        self.book.close()
+
+
+class BookLoss:
+    """The user's criterion; what it returns is closed by `backward`."""
+
+    def __init__(self, module: BookModule, optimizer: LatticeOptimizer, criterion: Any) -> None:
+        self._module, self._optimizer, self._criterion = module, optimizer, criterion
+
+    def __call__(self, *arguments: Any) -> OpenBook:
+        before, self._criterion.reduction = self._criterion.reduction, "none"
+        losses = self._criterion(*arguments)
+        self._criterion.reduction = before
+        return OpenBook(losses.flatten(1).mean(1) if losses.dim() > 1 else losses, self._module, self._optimizer)
+
+
+class OpenBook:
+    """Losses (B,) of a batch: `backward` writes the clipped sum into the gradients."""
+
+    def __init__(self, losses: Tensor, module: BookModule, optimizer: LatticeOptimizer) -> None:
+        self.losses, self._module, self._optimizer = losses, module, optimizer
+
+    def item(self) -> float:
+        """Their mean, for the log alone: it is not private."""
+        return float(self.losses.detach().mean())
+
+    def backward(self) -> None:
+        """One backward pass."""
+        self._module.book.clipped_sum(self.losses, self._optimizer.max_grad_norm)
+
+
+class LatticeOptimizer(DPOptimizerFastGradientClipping):
+    """Opacus's optimizer for sums that are clipped already, with noise of `bits` on a lattice."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, *, bits: Bits, **arguments: Any) -> None:
+        super().__init__(optimizer, **arguments)
+        self._bits = bits
+
+    def add_noise(self) -> None:
+        """Add the noise of all parameters at once: they share one bound."""
+        sums = [parameter.summed_grad for parameter in self.params]
+        released = noisy(sums, self.max_grad_norm, self.noise_multiplier, self._bits)
+        for parameter, part in zip(self.params, released, strict=True):
+            parameter.grad = part.view_as(parameter)
+            parameter.summed_grad = None

@@ -1,0 +1,175 @@
+"""Sums of clipped gradients, beside those that torch.func makes one by one."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional
+
+from demos.private_training.step.book import Book
+from shared.errors import UserError
+
+NETWORKS = {
+    "linear": lambda: nn.Linear(6, 3),
+    "mlp": lambda: nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.LayerNorm(5), nn.Linear(5, 3, bias=False)),
+    "wide positions": lambda: nn.Sequential(nn.Unflatten(1, (3, 2)), nn.Linear(2, 40), nn.Flatten(), nn.Linear(120, 3)),
+    "conv": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 2, 3)),
+        nn.Conv2d(1, 4, 2, padding=1),
+        nn.GroupNorm(2, 4),
+        nn.Tanh(),
+        nn.Conv2d(4, 3, 2, stride=2, dilation=1),
+        nn.Flatten(),
+        nn.Linear(3 * 1 * 2, 3),
+    ),
+}
+
+
+def one_by_one(model: nn.Module, inputs: Tensor, labels: Tensor, bound: float, views: int) -> tuple[Tensor, Tensor]:
+    """Norms (B,) and the flat clipped sum, from a gradient of every unit."""
+    parameters = dict(model.named_parameters())
+
+    def loss(values: dict[str, Tensor], unit: Tensor, classes: Tensor) -> Tensor:
+        return functional.cross_entropy(functional_call(model, values, (unit,)), classes)
+
+    each = vmap(grad(loss), (None, 0, 0))(
+        parameters, inputs.unflatten(0, (-1, views)), labels.unflatten(0, (-1, views))
+    )
+    flat = torch.cat([part.flatten(1) for part in each.values()], dim=1)
+    norms = flat.norm(dim=1)
+    return norms, (flat * (bound / norms).clamp_max(1)[:, None]).sum(0)
+
+
+def booked(model: nn.Module, inputs: Tensor, labels: Tensor, bound: float, views: int) -> tuple[Tensor, Tensor]:
+    book = Book(model)
+    norms = book.clipped_sum(functional.cross_entropy(model(inputs), labels, reduction="none"), bound, views)
+    book.close()
+    return norms, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from(sorted(NETWORKS)),
+    units=st.integers(1, 6),
+    views=st.integers(1, 3),
+    bound=st.floats(0.01, 10),
+    seed=st.integers(0, 2**31),
+)
+def test_the_sum_is_that_of_gradients_made_and_clipped_one_by_one(
+    name: str, units: int, views: int, bound: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    model = NETWORKS[name]().double()
+    inputs, labels = torch.randn(units * views, 6).double(), torch.randint(0, 3, (units * views,))
+    norms, sums = booked(model, inputs, labels, bound, views)
+    wanted_norms, wanted = one_by_one(model, inputs, labels, bound, views)
+    torch.testing.assert_close(norms, wanted_norms, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(sums, wanted, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), bound=st.floats(0.01, 10), scale=st.sampled_from([1.0, 1e3]))
+def test_a_unit_more_moves_the_sum_by_the_bound_at_most(seed: int, bound: float, scale: float) -> None:
+    torch.manual_seed(seed)
+    model = NETWORKS["conv"]()
+    inputs, labels = scale * torch.randn(9, 6), torch.randint(0, 3, (9,))
+    _, with_it = booked(model, inputs, labels, bound, 1)
+    _, without = booked(model, inputs[:-1], labels[:-1], bound, 1)
+    assert float((with_it - without).norm()) <= bound * (1 + 1e-4)
+
+
+def test_embeddings_sum_what_a_word_that_comes_twice_does() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(5, 4, padding_idx=0), nn.Flatten(), nn.Linear(12, 3)).double()
+    words, labels = torch.tensor([[1, 1, 2], [3, 0, 0], [4, 4, 4], [2, 1, 0]]), torch.tensor([0, 1, 2, 0])
+    norms, sums = booked(model, words, labels, 0.3, 1)
+    each = []
+    for row in range(4):
+        model.zero_grad()
+        functional.cross_entropy(model(words[row : row + 1]), labels[row : row + 1]).backward()
+        each.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    flat = torch.stack(each)
+    torch.testing.assert_close(norms, flat.norm(dim=1))
+    torch.testing.assert_close(sums, (flat * (0.3 / norms).clamp_max(1)[:, None]).sum(0))
+
+
+def test_an_empty_batch_sums_to_zero() -> None:
+    model = NETWORKS["conv"]()
+    norms, sums = booked(model, torch.zeros(0, 6), torch.zeros(0, dtype=torch.long), 1.0, 1)
+    assert len(norms) == 0
+    assert torch.count_nonzero(sums) == 0
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 3e38])
+def test_a_unit_that_is_not_a_number_counts_as_none(bad: float) -> None:
+    torch.manual_seed(0)
+    model = NETWORKS["mlp"]()
+    inputs, labels = torch.randn(4, 6), torch.randint(0, 3, (4,))
+    spoilt = inputs.clone()
+    spoilt[2, 1] = bad
+    _, sums = booked(model, spoilt, labels, 0.5, 1)
+    others = [0, 1, 3]
+    _, wanted = booked(model, inputs[others], labels[others], 0.5, 1)
+    torch.testing.assert_close(sums, wanted)
+
+
+def test_what_does_not_train_has_no_part_in_the_norm() -> None:
+    torch.manual_seed(0)
+    model = NETWORKS["mlp"]().double()
+    model[0].requires_grad_(False)
+    book = Book(model)
+    inputs, labels = torch.randn(3, 6).double(), torch.randint(0, 3, (3,))
+    norms = book.clipped_sum(functional.cross_entropy(model(inputs), labels, reduction="none"), 1.0)
+    head = model[1:]
+    wanted, _ = one_by_one(head, model[0](inputs).detach(), labels, 1.0, 1)
+    torch.testing.assert_close(norms, wanted)
+    assert model[0].weight.grad is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.BatchNorm1d(4), "1 is a BatchNorm1d, through which units see each other; put GroupNorm"),
+        (nn.LSTM(4, 4), "1 is a LSTM, which cannot be trained privately here; known: Linear, Conv2d"),
+    ],
+)
+def test_a_layer_that_cannot_be_private_is_named(layer: nn.Module, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Book(nn.Sequential(nn.Linear(4, 4), layer))
+
+
+def test_a_layer_used_twice_is_refused() -> None:
+    layer = nn.Linear(4, 4)
+    Book(layer)
+    layer(torch.zeros(1, 4))
+    with pytest.raises(ValueError, match="twice"):
+        layer(torch.zeros(1, 4))
+
+
+def test_a_layer_that_was_not_called_gets_a_sum_of_zero() -> None:
+    torch.manual_seed(0)
+    layers = nn.ModuleList([nn.Linear(6, 3), nn.Linear(6, 3)])
+    book = Book(layers)
+    book.clipped_sum(functional.cross_entropy(layers[0](torch.randn(4, 6)), torch.zeros(4).long(), reduction="none"), 1)
+    assert float(layers[0].weight.grad.abs().sum()) > 0
+    assert torch.count_nonzero(layers[1].weight.grad) == 0
+
+
+def test_a_sum_without_a_pass_in_training_mode_is_refused() -> None:
+    model = NETWORKS["linear"]().eval()
+    book = Book(model)
+    losses = functional.cross_entropy(model(torch.randn(2, 6)), torch.zeros(2).long(), reduction="none")
+    with pytest.raises(ValueError, match="training mode"):
+        book.clipped_sum(losses, 1.0)
+
+
+def test_norms_of_16_bit_numbers_are_taken_in_32() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(1000, 3).bfloat16()
+    inputs, labels = torch.randn(5, 1000).bfloat16(), torch.randint(0, 3, (5,))
+    book = Book(model)
+    norms = book.clipped_sum(functional.cross_entropy(model(inputs), labels, reduction="none"), 1.0)
+    assert norms.dtype == torch.float32
+    assert model.weight.grad.dtype == torch.bfloat16

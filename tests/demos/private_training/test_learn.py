@@ -1,0 +1,156 @@
+"""Features, training loops and the search for a recipe."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from demos.private_training.budget.accountant import Mechanism, multiplier_for
+from demos.private_training.data import CLASSES, mnist, public_digits, split
+from demos.private_training.learn.features import public_axes, shifted
+from demos.private_training.learn.fit import Recipe, Units, fit
+from demos.private_training.learn.methods import METHODS, accuracy
+from demos.private_training.learn.networks import linear, small_cnn
+from demos.private_training.learn.peer import fit_with_opacus
+from demos.private_training.learn.scattering import CHANNELS, scattering
+from demos.private_training.learn.tune import number_of_tries, price_of_a_search, search_cost, some_of
+from demos.private_training.step.bits import SeededBits
+from shared.errors import UserError
+
+
+def test_splits_share_no_picture_and_hold_all_digits_alike() -> None:
+    pictures = mnist()
+    train, test = split(pictures, 4000, 1000, seed=3)
+    assert not set(train) & set(test)
+    for places, each in ((train, 400), (test, 100)):
+        assert torch.bincount(pictures.labels[places]).tolist() == [each] * CLASSES
+    assert set(test) != set(split(pictures, 4000, 1000, seed=4)[1])
+
+
+def test_public_pictures_are_none_of_the_private_ones() -> None:
+    private, public = mnist().images.flatten(1), public_digits().images.flatten(1)
+    nearest = torch.cdist(public, private).min(1).values
+    # Two pictures of one hand differ by far less than this; the nearest private one is as far as any other digit.
+    assert float(nearest.min()) > 2.0
+
+
+def test_scattering_of_a_flat_picture_is_its_grey_alone() -> None:
+    found = scattering(torch.full((2, 28, 28), 0.3))
+    assert found.shape == (2, CHANNELS, 8, 8)
+    torch.testing.assert_close(found[:, 0], torch.full((2, 8, 8), 0.3))
+    assert float(found[:, 1:].abs().max()) < 1e-6
+
+
+def test_scattering_turns_with_the_picture() -> None:
+    torch.manual_seed(0)
+    picture = torch.zeros(1, 28, 28)
+    picture[0, 10:18, 12:16] = 1
+    lying, standing = (scattering(image)[0, 1:9].sum((1, 2)) for image in (picture.transpose(1, 2), picture))
+    # Angles are counted from one side; turning by a right angle moves them by half of all.
+    torch.testing.assert_close(lying, standing.roll(4), rtol=1e-3, atol=1e-4)
+
+
+def test_scattering_hardly_moves_when_the_picture_does() -> None:
+    picture = mnist().images[:1]
+    moved = torch.roll(picture, 1, 2)
+    here, there = scattering(picture), scattering(moved)
+    assert float((here - there).norm() / here.norm()) < 0.5 * float((picture - moved).norm() / picture.norm())
+
+
+def test_axes_are_of_public_pictures_alone_and_rows_have_length_one() -> None:
+    from demos.private_training.learn.features import described
+
+    axes = public_axes(public_digits().images[:60], 20)
+    found = axes(described(mnist().images[:5]))
+    assert found.shape == (5, 20)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(axes.axes.T @ axes.axes, torch.eye(20), atol=1e-4, rtol=0)
+
+
+def test_views_are_the_picture_and_its_four_shifts() -> None:
+    image = torch.arange(28 * 28.0).view(1, 28, 28)
+    views = shifted(image, 5)
+    assert torch.equal(views[:, 0], image)
+    assert torch.equal(views[0, 1, 1:], image[0, :-1])
+    assert shifted(image, 1).shape == (1, 1, 28, 28)
+
+
+def toy(units: int = 200, views: int = 1) -> Units:
+    torch.manual_seed(0)
+    labels = torch.randint(0, 3, (units,))
+    inputs = nn.functional.one_hot(labels, 3).float()[:, None] + 0.3 * torch.randn(units, views, 3)
+    return Units(inputs, labels[:, None].expand(-1, views))
+
+
+def test_training_learns_and_repeats_itself() -> None:
+    units = toy(views=2)
+    recipe = Recipe(steps=30, rate=0.5, learning_rate=5.0, bound=0.1)
+    noise = multiplier_for(3.0, 1e-4, recipe.rate, recipe.steps)
+    first, again, other = (fit(linear(3, 3), units, recipe, noise, SeededBits(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
+    assert accuracy(first, units.inputs[:, 0], units.labels[:, 0]) > 0.9
+
+
+def test_what_is_given_is_not_changed_and_the_last_weights_are_averaged() -> None:
+    start, seen = linear(3, 3), []
+    recipe = Recipe(steps=10, rate=1.0, learning_rate=1.0, bound=0.1, averaged=0.3)
+    model = fit(start, toy(), recipe, 1.0, SeededBits(0), lambda step, now: seen.append(now.weight.detach().clone()))
+    assert torch.count_nonzero(start.weight) == 0
+    torch.testing.assert_close(model.weight, torch.stack(seen[-3:]).mean(0))
+
+
+def test_weights_of_views_count_as_often_as_they_say() -> None:
+    once = toy(views=1)
+    twice = Units(
+        torch.cat([once.inputs, torch.full_like(once.inputs, 9.0)], dim=1),
+        once.labels.expand(-1, 2),
+        torch.tensor([1.0, 0.0]).expand(len(once), 2),
+    )
+    recipe = Recipe(steps=5, rate=1.0, learning_rate=1.0, bound=0.1)
+    plain, padded = (fit(linear(3, 3), units, recipe, 0.0, SeededBits(0)) for units in (once, twice))
+    torch.testing.assert_close(plain.weight, padded.weight)
+
+
+def test_a_batch_of_less_than_a_unit_is_refused() -> None:
+    with pytest.raises(UserError, match="less than one unit"):
+        fit(linear(3, 3), toy(50), Recipe(steps=1, rate=0.01, learning_rate=1.0, bound=1.0), 1.0, SeededBits(0))
+
+
+def test_the_peer_trains_as_we_do_where_both_do_the_same() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(40, 1, 28, 28)
+    units = Units(pictures, torch.randint(0, 10, (40, 1)))
+    recipe = Recipe(steps=3, rate=1.0, learning_rate=0.1, bound=0.5, averaged=0.0)
+    ours, theirs = (way(small_cnn(0), units, recipe, 0.0, SeededBits(0)) for way in (fit, fit_with_opacus))
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-5)
+
+
+def test_all_methods_have_as_many_recipes_of_one_price() -> None:
+    assert len({len(method.recipes) for method in METHODS.values()}) == 1
+    for method in METHODS.values():
+        assert len({(recipe.steps, recipe.rate) for recipe in method.recipes}) == 1
+
+
+def test_tries_have_the_distribution_that_is_paid_for() -> None:
+    bits = SeededBits(0)
+    drawn = np.array([number_of_tries(bits, 5.0) for _ in range(20_000)])
+    assert drawn.min() == 1
+    assert abs(drawn.mean() - 5.0) < 5 * drawn.std() / math.sqrt(len(drawn))
+    # Of a logarithmic distribution, two tries are half as likely times its parameter.
+    shares = [(drawn == tries).mean() for tries in (1, 2, 3)]
+    shrink = 2 * shares[1] / shares[0]
+    assert shares[2] / shares[0] == pytest.approx(shrink**2 / 3, rel=0.1)
+    assert set(some_of(bits, 4, 500)) == {0, 1, 2, 3}
+
+
+def test_a_search_is_dearer_than_a_try_and_within_its_budget() -> None:
+    price = price_of_a_search(3.0, 1e-5, 1.0, 60, 5.0)
+    assert price.epsilon <= 3.0
+    assert price.multiplier > multiplier_for(3.0, 1e-5, 1.0, 60)
+    assert search_cost(Mechanism(price.multiplier * 0.99, 1.0, 60), 1e-5, 5.0) > 3.0
+    # One try that is always made is no search: it costs what it costs, and its score.
+    assert search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 1.0) < search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 2.0)
