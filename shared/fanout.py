@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -77,6 +78,8 @@ def _results(function: Callable[[T], R], jobs: list[T], engine: Engine, workers:
 def _parallel(function: Callable[[T], R], jobs: list[T], count: int, backend: str, **options: Any) -> Iterator[R]:
     import joblib
 
+    # loky starts a worker anew when its memory has grown, and no job is lost by that.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     with joblib.parallel_config(backend=backend, n_jobs=count, **options):
         parallel = joblib.Parallel(return_as="generator" if backend == "loky" else "list")
         with _interrupts_held():
