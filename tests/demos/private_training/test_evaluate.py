@@ -16,6 +16,8 @@ FEW = [
     "learn.test=100",
     "learn.seeds=2",
     "learn.axes=20",
+    "learn.recipes=2",
+    "learn.tuning=[public, charged]",
     f"learn.methods=['{PEER}', '{OURS}']",
 ]
 
