@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WORD = 2.0**-53  # of a uniform number with all the bits that float64 holds
+BLOCK = memoryview(bytes(1 << 16))  # of zeros, which the cipher turns into its stream
+SPARE = 16  # bytes behind its output that the cipher asks for
 
 
 class Bits(Protocol):
@@ -50,7 +52,11 @@ class SystemBits:
 
             self._stream = Cipher(algorithms.AES256(os.urandom(32)), modes.CTR(os.urandom(16))).encryptor()
             self._process = os.getpid()
-        return np.frombuffer(self._stream.update(bytes(8 * count)), dtype=np.uint64)
+        # Into one array, block by block: 4 times as fast as letting the cipher make its own.
+        words = np.empty(8 * count + SPARE, dtype=np.uint8)
+        for start in range(0, 8 * count, len(BLOCK)):
+            self._stream.update_into(BLOCK[: 8 * count - start], words.data[start:])
+        return words[: 8 * count].view(np.uint64)
 
 
 class SeededBits:
@@ -85,7 +91,12 @@ def gaussian(bits: Bits, count: int) -> Tensor:
     end at 5.8, which is within what a delta of 1e-5 over a few thousand parameters and steps has to cover.
     """
     half = (count + 1) // 2
-    words = torch.from_numpy((bits.words(2 * half) >> np.uint64(11)).astype(np.int64)).double()
-    radius = words[:half].add_(1).mul_(WORD).log_().mul_(-2).sqrt_()
-    angle = words[half:].mul_(2 * torch.pi * WORD)
-    return torch.cat([radius * angle.cos(), radius * angle.sin()])[:count]
+    # The upper 53 bits; torch's shift is an arithmetic one, which the mask undoes.
+    words = torch.from_numpy(bits.words(2 * half).view(np.int64)).bitwise_right_shift_(11).bitwise_and_(2**53 - 1)
+    words = words.double().view(2, half)
+    radius = words[0].add_(1).mul_(WORD).log_().mul_(-2).sqrt_()
+    angle = words[1].mul_(2 * torch.pi * WORD)
+    numbers = torch.empty_like(words)
+    torch.cos(angle, out=numbers[0])
+    torch.sin(angle, out=numbers[1])
+    return numbers.mul_(radius).flatten()[:count]
