@@ -37,19 +37,22 @@ class Book:
     """Keeps what a forward pass of `model` fed each of its layers, until `clipped_sum` closes the account.
 
     Raises UserError, naming the layer, for one that trains and is not Linear, Conv2d, GroupNorm, LayerNorm or
-    Embedding, or whose units would see each other (BatchNorm).
+    Embedding; through which units would see each other or leave statistics behind, whether it trains or not
+    (BatchNorm); that shares its weights with another; or whose weights have 16 bits.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self.model = model
-        self._handles = []
+        layers = []
+        owners: dict[nn.Parameter, str] = {}
         for name, layer in model.named_modules():
-            if not any(parameter.requires_grad for parameter in layer.parameters(recurse=False)):
-                continue
-            if type(layer) not in SHARES:
-                raise UserError(f"{name or 'the model'} is a {type(layer).__name__}, {_no_way(layer)}")
-            self._handles.append(layer.register_forward_hook(self._keep))
+            own = [parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad]
+            if reason := _refusal(layer, own, owners):
+                raise UserError(f"{name or 'the model'} is a {type(layer).__name__}, {reason}")
+            owners |= dict.fromkeys(own, name)
+            layers += [layer] if own else []
+        self._handles = [layer.register_forward_hook(self._keep) for layer in layers]
 
     def _keep(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if not torch.is_grad_enabled() or not layer.training:
@@ -63,18 +66,20 @@ class Book:
 
         losses: (B * V,) of the views, those of a unit in a row; the gradient of a unit is that of the mean of its
         views. bound: above 0. Returns the norms (B,) before clipping. An empty batch gives sums of zero. Raises
-        ValueError when no layer was called since the last sum.
+        ValueError when no layer was called since the last sum, or with rows that are not the views.
         """
         if not len(losses):
             return self._nothing(losses)
         layers = list(self._kept)
         if not layers:
             raise ValueError("no layer that trains was called in training mode since the last sum")
+        if any(len(self._kept[layer][0]) != len(losses) for layer in layers):
+            raise ValueError("a layer saw another number of rows than there are losses: rows must be units, in order")
         gradients = list(torch.autograd.grad(losses.sum() / views, [self._kept[layer][1] for layer in layers]))
         with torch.no_grad():
             inputs = [_wide(self._kept[layer][0]) for layer in layers]
             gradients = [_wide(part) for part in gradients]
-            self._clear()
+            self._kept.clear()
             norms, shares = _shares(layers, inputs, gradients, views)
             sound = torch.isfinite(norms)
             if not sound.all():
@@ -83,21 +88,25 @@ class Book:
                 inputs, gradients = ([_only(rows, part) for part in parts] for parts in (inputs, gradients))
                 norms, shares = _shares(layers, inputs, gradients, views)
             weights = (bound / norms.clamp_min(1e-12)).clamp_max(1.0)
-            for share in shares:
-                for parameter, weighted in share.sums:
-                    parameter.grad = _in_shape(weighted(weights), parameter).to(parameter.dtype)
+            self._write(
+                {
+                    parameter: _in_shape(weighted(weights), parameter)
+                    for share in shares
+                    for parameter, weighted in share.sums
+                }
+            )
         return norms
 
     def _nothing(self, losses: Tensor) -> Tensor:
-        self._clear()
+        self._kept.clear()
+        self._write({})
         return losses.detach()
 
-    def _clear(self) -> None:
-        """Close the account, with a sum of zero for all, also for layers that were not called."""
-        self._kept.clear()
+    def _write(self, sums: dict[Tensor, Tensor]) -> None:
+        """Into `.grad`, with zeros for what was not called."""
         for parameter in self.model.parameters():
             if parameter.requires_grad:
-                parameter.grad = torch.zeros_like(parameter)
+                parameter.grad = sums[parameter] if parameter in sums else torch.zeros_like(parameter)
 
     def close(self) -> None:
         """Take the hooks off the model and forget what they kept."""
@@ -118,7 +127,7 @@ def _shares(
 
 
 def _wide(part: Tensor) -> Tensor:
-    """At least float32: a norm of 16-bit numbers could be short by more than the noise allows for."""
+    """At least float32, also under autocast: a norm of 16-bit numbers could be short by more than the noise hides."""
     return part.float() if part.dtype in (torch.bfloat16, torch.float16) else part
 
 
@@ -143,17 +152,14 @@ def _linear(layer: nn.Linear, inputs: Tensor, gradient: Tensor, views: int) -> S
 
 
 def _conv(layer: nn.Conv2d, inputs: Tensor, gradient: Tensor, views: int) -> Share:
-    if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-        raise UserError("a Conv2d with groups, with padding named in words or not of zeros cannot be trained privately")
-    patches_ntd = _patches(layer, inputs)
-    rows = [_units(part, views) for part in (patches_ntd, gradient.flatten(2).mT)]
+    rows = [_units(part, views) for part in (_patches(layer, inputs), gradient.flatten(2).mT)]
     return _many_positions(layer, *rows)
 
 
 def _patches(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
     """inputs: (n, channels, h, w) -> (n, T, d), what the filter sees at each place: rows, columns, then channels.
 
-    One strided copy of runs as long as a row of the filter, 3 to 4 times as fast as functional.unfold on a CPU.
+    One strided copy of runs as long as a row of the filter, which on a CPU is faster than functional.unfold.
     """
     down, right = (int(side) for side in layer.padding)  # Book has refused padding in words
     kernel_h, kernel_w = layer.kernel_size
@@ -177,14 +183,13 @@ def _patches(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
 
 
 def _one_position(layer: nn.Linear, inputs_bd: Tensor, gradient_bp: Tensor) -> Share:
-    # The gradient of a unit is an outer product: its norm is the product of two norms.
     own = gradient_bp.square().sum(1)
-    squares = own * inputs_bd.square().sum(1)
+    squares = torch.zeros_like(own)
     sums: list[tuple[Tensor, Sums]] = []
     if layer.weight.requires_grad:
+        # The gradient of a unit is an outer product: its norm is the product of two norms.
+        squares = own * inputs_bd.square().sum(1)
         sums.append((layer.weight, lambda weights: (gradient_bp * weights[:, None]).T @ inputs_bd))
-    else:
-        squares = torch.zeros_like(squares)
     if _trains(layer.bias):
         squares = squares + own
         sums.append((layer.bias, lambda weights: weights @ gradient_bp))
@@ -265,10 +270,25 @@ def _trains(parameter: Tensor | None) -> TypeGuard[Tensor]:
     return parameter is not None and parameter.requires_grad
 
 
-def _no_way(layer: nn.Module) -> str:
-    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+def _refusal(layer: nn.Module, own: list[nn.Parameter], owners: dict[nn.Parameter, str]) -> str:
+    """Why a layer cannot be trained privately, or nothing. own: its weights that train; owners: of all so far."""
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "track_running_stats", False):
         return "through which units see each other; put GroupNorm in its place (opacus: ModuleValidator.fix)"
-    return f"which cannot be trained privately here; known: {', '.join(known.__name__ for known in SHARES)}"
+    if not own:
+        return ""
+    if type(layer) not in SHARES:
+        return f"which cannot be trained privately here; known: {', '.join(known.__name__ for known in SHARES)}"
+    if isinstance(layer, nn.Conv2d) and (
+        layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str)
+    ):
+        return "with groups, or with padding that is named in words or not of zeros, which is not known here"
+    if shared := [owners[parameter] for parameter in own if parameter in owners]:
+        return f"which shares its weights with {shared[0]}; give it weights of its own"
+    if any(parameter.dtype in (torch.bfloat16, torch.float16) for parameter in own):
+        return (
+            "with weights of 16 bits, in which a sum rounds by more than the noise hides; keep float32 and use autocast"
+        )
+    return ""
 
 
 SHARES: dict[type[nn.Module], Callable[..., Share]] = {

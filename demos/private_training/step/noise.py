@@ -31,8 +31,8 @@ def lattice_step(bound: float, size: int) -> float:
 def noisy(sums: list[Tensor], bound: float, multiplier: float, bits: Bits) -> list[Tensor]:
     """Each of `sums`, which together are a sum of vectors no longer than `bound`, with Gaussian noise.
 
-    multiplier: standard deviation of the noise in units of the bound; 0 adds none. Returns float32 tensors of the same
-    shapes and devices.
+    multiplier: standard deviation of the noise in units of the bound; 0 adds none. Returns tensors of the same shapes,
+    types and devices.
     """
     size = sum(part.numel() for part in sums)
     if multiplier == 0 or size == 0:
@@ -40,6 +40,6 @@ def noisy(sums: list[Tensor], bound: float, multiplier: float, bits: Bits) -> li
     step = lattice_step(bound, size)
     noise = gaussian(bits, size).mul_(multiplier * bound * (1 + SLACK) / step).round_()
     flat = torch.cat([part.detach().flatten() for part in sums])
-    released = flat.to("cpu", torch.float64).div_(step).round_().add_(noise).mul_(step).float().to(flat.device)
-    pieces = released.split([part.numel() for part in sums])
+    released = flat.to("cpu", torch.float64, copy=True).div_(step).round_().add_(noise).mul_(step)
+    pieces = released.to(flat.device, flat.dtype).split([part.numel() for part in sums])
     return [piece.view_as(part) for piece, part in zip(pieces, sums, strict=True)]

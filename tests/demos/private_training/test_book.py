@@ -132,12 +132,25 @@ def test_what_does_not_train_has_no_part_in_the_norm() -> None:
     ("layer", "words"),
     [
         (nn.BatchNorm1d(4), "1 is a BatchNorm1d, through which units see each other; put GroupNorm"),
+        (nn.BatchNorm1d(4, affine=False), "1 is a BatchNorm1d, through which units see each other"),
+        (nn.BatchNorm1d(4).requires_grad_(False), "1 is a BatchNorm1d, through which units see each other"),
+        (nn.InstanceNorm1d(4, track_running_stats=True), "1 is a InstanceNorm1d, through which units see each other"),
+        (nn.Conv2d(4, 4, 3, groups=2), "1 is a Conv2d, with groups"),
+        (nn.Conv2d(4, 4, 3, padding="same"), "1 is a Conv2d, with groups, or with padding that is named"),
+        (nn.Linear(4, 4).bfloat16(), "1 is a Linear, with weights of 16 bits"),
         (nn.LSTM(4, 4), "1 is a LSTM, which cannot be trained privately here; known: Linear, Conv2d"),
     ],
 )
 def test_a_layer_that_cannot_be_private_is_named(layer: nn.Module, words: str) -> None:
     with pytest.raises(UserError, match=words):
         Book(nn.Sequential(nn.Linear(4, 4), layer))
+
+
+def test_weights_that_two_layers_share_are_refused() -> None:
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    second.weight = first.weight
+    with pytest.raises(UserError, match="1 is a Linear, which shares its weights with 0"):
+        Book(nn.Sequential(first, second))
 
 
 def test_a_layer_used_twice_is_refused() -> None:
@@ -165,11 +178,24 @@ def test_a_sum_without_a_pass_in_training_mode_is_refused() -> None:
         book.clipped_sum(losses, 1.0)
 
 
-def test_norms_of_16_bit_numbers_are_taken_in_32() -> None:
+def test_under_autocast_norms_and_sums_are_taken_in_32_bits() -> None:
     torch.manual_seed(0)
-    model = nn.Linear(1000, 3).bfloat16()
-    inputs, labels = torch.randn(5, 1000).bfloat16(), torch.randint(0, 3, (5,))
+    model = nn.Linear(1000, 3)
+    inputs, labels = torch.randn(5, 1000), torch.randint(0, 3, (5,))
     book = Book(model)
-    norms = book.clipped_sum(functional.cross_entropy(model(inputs), labels, reduction="none"), 1.0)
-    assert norms.dtype == torch.float32
-    assert model.weight.grad.dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = functional.cross_entropy(model(inputs), labels, reduction="none")
+    assert book.clipped_sum(losses, 1.0).dtype == torch.float32
+    assert model.weight.grad is not None
+    assert model.weight.grad.dtype == torch.float32
+
+
+def test_rows_that_are_not_units_are_refused() -> None:
+    # Words of a text as rows of their own would be clipped one by one, and the text be protected by nothing.
+    model = nn.Linear(6, 3)
+    book = Book(model)
+    losses = functional.cross_entropy(
+        model(torch.randn(4, 2, 6).flatten(0, 1)), torch.zeros(8).long(), reduction="none"
+    )
+    with pytest.raises(ValueError, match="rows must be units"):
+        book.clipped_sum(losses.view(4, 2).mean(1), 1.0)

@@ -100,6 +100,14 @@ def test_how_a_sum_was_added_up_hardly_shows() -> None:
     assert float((parts.sum(0) != parts.flip(0).sum(0)).double().mean()) > 0.5
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_sum_keeps_its_type_and_is_not_changed(dtype: torch.dtype) -> None:
+    sums = [torch.ones(3, dtype=dtype)]
+    (released,) = noisy(sums, 1.0, 1.0, SeededBits(0))
+    assert released.dtype == dtype
+    assert torch.equal(sums[0], torch.ones(3, dtype=dtype))
+
+
 def test_no_noise_changes_nothing() -> None:
     sums = [torch.randn(3, 2)]
     assert torch.equal(noisy(sums, 1.0, 0.0, SeededBits(0))[0], sums[0])
