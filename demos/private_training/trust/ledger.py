@@ -16,7 +16,7 @@ import json
 import math
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -32,14 +32,14 @@ GENESIS = "0" * 64
 KINDS = ("grant", "reserve", "commit", "release")
 NAME = 100  # characters of an owner or a purpose
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS lines (
-    number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL, epsilon INTEGER NOT NULL,
-    delta INTEGER NOT NULL, purpose TEXT NOT NULL, reference TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
-) STRICT;
-CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON lines BEGIN SELECT RAISE(ABORT, 'lines never change'); END;
-CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON lines BEGIN SELECT RAISE(ABORT, 'lines stay'); END;
-"""
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, "
+    "owner TEXT NOT NULL, epsilon INTEGER NOT NULL, delta INTEGER NOT NULL, purpose TEXT NOT NULL, "
+    "reference TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT",
+    "CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON lines "
+    "BEGIN SELECT RAISE(ABORT, 'lines never change'); END",
+    "CREATE TRIGGER IF NOT EXISTS never_deleted BEFORE DELETE ON lines BEGIN SELECT RAISE(ABORT, 'lines stay'); END",
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,6 @@ class Ledger:
         self.file = Path(file)
         if not self.file.parent.is_dir():
             raise UserError(f"ledger: {self.file.parent} is no folder")
-        with self._writing() as connection:
-            for statement in SCHEMA.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
 
     def grant(self, owner: str, epsilon: float, delta: float, purpose: str = "grant") -> None:
         """Add to an owner's budget: epsilon above 0; delta from 0 to below 1."""
@@ -131,8 +127,7 @@ class Ledger:
 
     def lines(self) -> list[Line]:
         """All lines, in order, as they are; `verify` tells whether they can be believed."""
-        with closing(self._connect()) as connection:
-            return _read(connection)
+        return self._looked_at(_read)
 
     def balances(self) -> dict[str, Balance]:
         """Of each owner, in the order of their first grants."""
@@ -144,8 +139,7 @@ class Ledger:
         known: a hash that this ledger gave before, which must be among its lines. Raises UserError with the first
         line that is wrong.
         """
-        with closing(self._connect()) as connection:
-            lines = _verified(connection)
+        lines = self._looked_at(_verified)
         if known is not None and known not in {GENESIS, *(line.hash for line in lines)}:
             raise UserError(f"ledger: no line has the hash {known}: lines were cut off, or it is of another ledger")
         return lines[-1].hash if lines else GENESIS
@@ -161,6 +155,13 @@ class Ledger:
                 )
             for line in of_it:
                 _append(connection, kind, line.owner, (line.epsilon, line.delta), line.purpose, reference)
+
+    def _looked_at(self, look: Callable[[sqlite3.Connection], list[Line]]) -> list[Line]:
+        """What `look` finds; no lines where there is no file yet. Looking makes none and changes none."""
+        if not self.file.exists():
+            return []
+        with closing(self._connect()) as connection:
+            return look(connection)
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -178,6 +179,8 @@ class Ledger:
         with closing(self._connect()) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
+                for statement in SCHEMA:
+                    connection.execute(statement)
                 yield connection
                 connection.execute("COMMIT")
             except sqlite3.Error as error:

@@ -253,10 +253,20 @@ def test_an_empty_ledger_is_sound(file: Path) -> None:
     assert Ledger(file).verify() == GENESIS
     with pytest.raises(UserError, match="is no folder"):
         Ledger(file / "none" / "ledger.sqlite")
+    assert not file.exists()
     other = file.with_name("text.sqlite")
     other.write_text("this is no database, and long enough to be taken for one" * 20)
     with pytest.raises(UserError, match="not a database"):
-        Ledger(other)
+        Ledger(other).grant("JFK", 1.0, 0.0)
+
+
+def test_looking_changes_nothing_in_a_database_of_others(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE theirs (number INTEGER)")
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="no such table"):
+        Ledger(file).verify()
+    assert file.read_bytes() == before
 
 
 def test_the_command_line_grants_shows_and_verifies(
