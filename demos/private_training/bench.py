@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from demos.private_training.learn.networks import CLASSES, SIDE, linear, small_cnn
+from demos.private_training.data import CLASSES, SIDE
+from demos.private_training.learn.networks import linear, small_cnn
 from demos.private_training.step.bits import SystemBits
 from demos.private_training.step.engine import BookKeepingEngine
 from demos.private_training.step.noise import noisy
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from demos.private_training.config import PrivateTrainingConfig
     from shared.demo import Run
 
-BATCH = 512
 WIDTH = 400  # of the linear layer
 OPACUS = ("hooks", "functorch", "ew", "ghost")
 PLAIN, OURS, NOISE = "plain, not private", "ours", "ours, the noise alone"
@@ -54,16 +54,16 @@ def measure(config: PrivateTrainingConfig, run: Run) -> Result:
     for name, (build, shape) in MODELS.items():
         run.say(f"steps of: {name}")
         torch.manual_seed(config.seed)
-        inputs = torch.rand(BATCH, *shape, device=device)
-        labels = torch.randint(0, CLASSES, (BATCH,), device=device)
+        inputs = torch.rand(config.bench.batch, *shape, device=device)
+        labels = torch.randint(0, CLASSES, (config.bench.batch,), device=device)
         timings = paired_timing(_steps(build, inputs, labels), config.bench.repeats)
-        tables.append(_table(name, timings, device))
+        tables.append(_table(name, timings, f"Batch of {config.bench.batch:,} on {device}"))
         headlines.append(_headline(name, timings))
     return Result(headlines=headlines, metrics=[], tables=tables, figures=[], data=[])
 
 
 def _steps(build: Callable[[], nn.Module], inputs: Tensor, labels: Tensor) -> dict[str, Work]:
-    loader = DataLoader(TensorDataset(inputs, labels), batch_size=BATCH)
+    loader = DataLoader(TensorDataset(inputs, labels), batch_size=len(inputs))
     models = [build().to(inputs.device) for _ in range(3 + len(OPACUS))]
     steps = {PLAIN: _plain(models[0], inputs, labels), OURS: _private(models[1], inputs, labels, loader, None)}
     for mode, model in zip(OPACUS, models[3:], strict=True):
@@ -120,7 +120,7 @@ def _settle(inputs: Tensor) -> None:
         torch.cuda.synchronize()
 
 
-def _table(name: str, timings: dict[str, Timing], device: str) -> Table:
+def _table(name: str, timings: dict[str, Timing], where: str) -> Table:
     plain = timings[PLAIN]
     return Table(
         title=f"A step of the {name}",
@@ -140,7 +140,7 @@ def _table(name: str, timings: dict[str, Timing], device: str) -> Table:
             for way, timing in timings.items()
         ],
         caption=(
-            f"Batch of {BATCH} on {device}, {torch.get_num_threads()} threads, medians of {len(plain.seconds)} turns. "
+            f"{where}, {torch.get_num_threads()} threads, medians of {len(plain.seconds)} turns. "
             "Ours draws its noise from the operating system's generator; Opacus's ways draw theirs from torch's."
         ),
     )

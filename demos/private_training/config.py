@@ -67,6 +67,7 @@ class LearnSection(Section):
 class BenchSection(Section):
     """Timing of steps."""
 
+    batch: int = Field(default=512, ge=1, le=100_000, description="Units in a step. From 1 to 100000.")
     repeats: int = Field(default=15, ge=3, le=1000, description="Turns that are timed. From 3 to 1000.")
 
 

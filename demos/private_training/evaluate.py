@@ -13,7 +13,7 @@ from demos.private_training.data import used
 from demos.private_training.learn.compare import Scores, compare
 from demos.private_training.learn.figures import accuracy_figure
 from demos.private_training.learn.methods import METHODS
-from demos.private_training.learn.tune import SCORE_NOISE, price_of_a_search
+from demos.private_training.learn.tune import SCORE_NOISE, multiplier_for_search
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Result, Table
@@ -36,6 +36,7 @@ def evaluate(config: PrivateTrainingConfig, run: Run) -> Result:
         tables=[
             *[_accuracy_table(scores, config, way) for way in tuning],
             *[_gain_table(scores, config, way) for way in tuning],
+            _recipes_table(scores, config),
             _bill_table(config),
         ],
         figures=[accuracy_figure(scores, config, run)],
@@ -126,6 +127,26 @@ def _gain_table(scores: Scores, config: PrivateTrainingConfig, way: Tuning) -> T
     )
 
 
+def _recipes_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
+    rows: list[list[str | float | None]] = []
+    for (name, epsilon), place in scores.recipes.items():
+        recipe = METHODS[name].recipes[place]
+        tries = ", ".join(str(count) for count in scores.tries.get((name, epsilon), []))
+        rows.append([name, epsilon, recipe.learning_rate, recipe.bound, tries or None])
+    return Table(
+        title="Recipes",
+        columns=[
+            Column(name="method"),
+            Column(name="epsilon"),
+            Column(name="learning rate", digits=1),
+            Column(name="bound", digits=1),
+            Column(name="tries of the charged searches"),
+        ],
+        rows=rows,
+        caption=f"Chosen on public digits, of {config.learn.recipes}; and how many trainings each charged search drew.",
+    )
+
+
 def _bill_table(config: PrivateTrainingConfig) -> Table:
     learn, rows = config.learn, []
     for name in learn.methods:
@@ -133,7 +154,7 @@ def _bill_table(config: PrivateTrainingConfig) -> Table:
         for epsilon in learn.epsilons:
             multiplier = multiplier_for(epsilon, learn.delta, recipe.rate, recipe.steps)
             cost = bill(Mechanism(multiplier, recipe.rate, recipe.steps), learn.delta)
-            search = price_of_a_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
+            search = multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
             rows.append(
                 [
                     f"{name}: {recipe.steps} steps at {recipe.rate:g}",
@@ -142,7 +163,7 @@ def _bill_table(config: PrivateTrainingConfig) -> Table:
                     cost.epsilon,
                     f"{cost.low:.2f} to {cost.high:.2f}",
                     cost.renyi,
-                    search.multiplier,
+                    search,
                 ]
             )
     return Table(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 GRID = 1e-4  # of the privacy loss, of the accountant of record
 COARSE = 1e-3  # while a noise is searched for
@@ -107,17 +107,20 @@ def bill(mechanism: Mechanism, delta: float) -> Bill:
 
 
 def multiplier_for(epsilon: float, delta: float, rate: float, steps: int) -> float:
-    """The least noise multiplier (to 1e-4 of it) with which all steps together cost at most `epsilon` at `delta`."""
+    """The least noise multiplier with which all steps together cost at most `epsilon` at `delta`."""
+    # A coarser grid bounds from above too.
+    return least_noise(lambda noise: epsilon_of(Mechanism(noise, rate, steps), delta, COARSE), epsilon)
+
+
+def least_noise(cost: Callable[[float], float], epsilon: float) -> float:
+    """The least noise multiplier, to 1e-4 of it, whose `cost`, which falls with it, is at most `epsilon`."""
     checked_epsilon(epsilon)
     low, high = 1e-2, 1.0
-    while epsilon_of(Mechanism(high, rate, steps), delta, COARSE) > epsilon:
+    while cost(high) > epsilon:
         low, high = high, high * 2
     while high / low > 1 + 1e-4:
         middle = math.sqrt(low * high)
-        low, high = (
-            (low, middle) if epsilon_of(Mechanism(middle, rate, steps), delta, COARSE) <= epsilon else (middle, high)
-        )
-    # A coarser grid bounds from above too, so that the finer one of record can only be less.
+        low, high = (low, middle) if cost(middle) <= epsilon else (middle, high)
     return high
 
 

@@ -15,7 +15,7 @@ from demos.private_training.data import Pictures, mnist, public_digits, split
 from demos.private_training.learn.features import shifted
 from demos.private_training.learn.jobs import Job, Outcome, Table, train
 from demos.private_training.learn.methods import METHODS, Eyes, candidates
-from demos.private_training.learn.tune import price_of_a_search
+from demos.private_training.learn.tune import multiplier_for_search
 from shared import device as devices
 
 if TYPE_CHECKING:
@@ -42,7 +42,16 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
     learn = config.learn
     tables = {name: _tables(name, config) for name in run.track("features", learn.methods)}
     public = [
-        Job(name, tables[name][1], config.seed, _public_multiplier(name, epsilon, config), recipe, label=f"{epsilon}")
+        Job(
+            name,
+            tables[name][1],
+            config.seed,
+            _public_multiplier(name, epsilon, config),
+            recipe,
+            label=f"{epsilon}",
+            # Else a recipe would be chosen under the very noise of the first seed's training.
+            purpose="public digits",
+        )
         for name in learn.methods
         for epsilon in learn.epsilons
         for recipe in candidates(name, learn.recipes)
@@ -111,8 +120,8 @@ def _jobs(
                 multiplier = multiplier_for(epsilon, learn.delta, shape.rate, shape.steps)
                 yield Job(name, table, seed, multiplier, recipe, label=label, tuning="public")
             if "charged" in learn.tuning:
-                price = price_of_a_search(epsilon, learn.delta, shape.rate, shape.steps, learn.tries)
+                noise = multiplier_for_search(epsilon, learn.delta, shape.rate, shape.steps, learn.tries)
                 among = tuple(candidates(name, learn.recipes))
-                yield Job(name, table, seed, price.multiplier, None, learn.tries, among, label, "charged")
+                yield Job(name, table, seed, noise, None, learn.tries, among, label, "charged")
         top = max(learn.epsilons)
         yield Job(name, table, seed, 0.0, recipes[name, top], label="inf")

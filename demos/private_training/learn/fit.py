@@ -78,12 +78,14 @@ def fit(
     """A copy of `model`, trained. multiplier: of the noise, over the bound; 0 is not private.
 
     watch: is called after each step with its number and the model as it is. Raises UserError when the expected batch
-    is below one unit, for labels that are not classes of the model, and for a layer that cannot be trained privately.
+    is below one unit or above all, for labels that are not classes of the model, and for a layer that cannot be
+    trained privately.
     """
     expected = recipe.rate * len(units)
-    if expected < 1:
-        raise UserError(f"a batch of {recipe.rate:g} of {len(units):,} units is less than one unit; raise the rate")
+    if not 1 <= expected <= len(units):
+        raise UserError(f"a batch must be 1 to {len(units):,} units, not {expected:g}: its rate is {recipe.rate:g}")
     model = copy.deepcopy(model).to(units.inputs.device).train()
+    _refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
     average = copy.deepcopy(model).requires_grad_(False)
     book = Book(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
@@ -100,6 +102,15 @@ def fit(
             watch(step, model)
     book.close()
     return average.requires_grad_(True).eval()
+
+
+def _refuse_labels(units: Units, classes: int) -> None:
+    wrong = ((units.labels < 0) | (units.labels >= classes)).any(1).nonzero()
+    if len(wrong):
+        at = int(wrong[0])
+        raise UserError(
+            f"unit {at + 1} has labels {units.labels[at].tolist()}; the model's classes are 0 to {classes - 1}"
+        )
 
 
 def _clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:

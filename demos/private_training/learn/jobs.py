@@ -45,7 +45,7 @@ class Table:
 @dataclass(frozen=True)
 class Job:
     """A training by `method`. multiplier: of the noise; 0 is not private. recipe: of the method's, or None to search
-    for one, in `tries` expected tries among `candidates`."""
+    for one, in `tries` expected tries among `candidates`. purpose: names its stream of noise."""
 
     method: MethodName
     table: Table
@@ -57,6 +57,7 @@ class Job:
     label: str = ""
     tuning: Tuning | None = None
     device: str = "cpu"
+    purpose: str = "fit"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def train(job: Job) -> Outcome:
     """Train, or search for a recipe and keep the best try by its noisy score; test."""
     units = job.table.units().to(job.device)
     if job.recipe is not None:
-        return Outcome(job.table.score(_fitted(job, units, job.recipe, "fit"), job.table.test), job.recipe, 1)
+        return Outcome(job.table.score(_fitted(job, units, job.recipe, job.purpose), job.table.test), job.recipe, 1)
     bits = SeededBits(job.seed, "search", job.method, job.label)
     places = some_of(bits, len(job.candidates), number_of_tries(bits, job.tries))
     tries = [job.candidates[place] for place in places]

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CLASSES = 10
-SIDE = 28
+from demos.private_training.data import CLASSES, SIDE
 
 
 def small_cnn(seed: int, classes: int = CLASSES) -> nn.Module:

@@ -9,42 +9,24 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.private_training.budget.accountant import Mechanism, checked_epsilon, event_of, without_log
+from demos.private_training.budget.accountant import Mechanism, event_of, least_noise, without_log
 
 if TYPE_CHECKING:
     from demos.private_training.step.bits import Bits
 
-TRIES = 5.0  # expected
 SCORE_NOISE = 20.0  # standard deviation of the noise on the number of units that a try gets right
 LOGARITHMIC = 0.0  # shape of the distribution of tries, in dp_accounting's terms
 
 
-@dataclass(frozen=True)
-class Price:
-    """multiplier: of each try's noise; epsilon: of the whole search, by RDP."""
-
-    multiplier: float
-    epsilon: float
-
-
 @lru_cache(maxsize=256)
-def price_of_a_search(epsilon: float, delta: float, rate: float, steps: int, tries: float = TRIES) -> Price:
-    """The noise with which a search of `tries` expected tries, from above 1, costs at most `epsilon` at `delta`."""
-    checked_epsilon(epsilon)
-    low, high = 1e-2, 1.0
-    while (cost := search_cost(Mechanism(high, rate, steps), delta, tries)) > epsilon:
-        low, high = high, high * 2
-    while high / low > 1 + 1e-4:
-        middle = math.sqrt(low * high)
-        here = search_cost(Mechanism(middle, rate, steps), delta, tries)
-        low, high, cost = (low, middle, here) if here <= epsilon else (middle, high, cost)
-    return Price(high, cost)
+def multiplier_for_search(epsilon: float, delta: float, rate: float, steps: int, tries: float) -> float:
+    """The least noise multiplier with which a search of `tries` expected tries, above 1, costs at most `epsilon`."""
+    return least_noise(lambda noise: search_cost(Mechanism(noise, rate, steps), delta, tries), epsilon)
 
 
 def search_cost(mechanism: Mechanism, delta: float, tries: float) -> float:
@@ -59,7 +41,7 @@ def search_cost(mechanism: Mechanism, delta: float, tries: float) -> float:
         return float(accountant.get_epsilon(delta))
 
 
-def number_of_tries(bits: Bits, expected: float = TRIES) -> int:
+def number_of_tries(bits: Bits, expected: float) -> int:
     """A draw from the logarithmic distribution with this mean, above 1: k has a probability like shrink**k / k."""
     shrink = _shrink(expected)
     # The sum of the series is -log(1 - shrink): walk along it until it passes a uniform number.

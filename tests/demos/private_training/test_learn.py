@@ -15,7 +15,7 @@ from demos.private_training.learn.methods import METHODS, accuracy
 from demos.private_training.learn.networks import linear, small_cnn
 from demos.private_training.learn.peer import fit_with_opacus
 from demos.private_training.learn.scattering import CHANNELS, scattering
-from demos.private_training.learn.tune import number_of_tries, price_of_a_search, search_cost, some_of
+from demos.private_training.learn.tune import multiplier_for_search, number_of_tries, search_cost, some_of
 from demos.private_training.step.bits import SeededBits
 from shared.errors import UserError
 
@@ -114,9 +114,20 @@ def test_weights_of_views_count_as_often_as_they_say() -> None:
     torch.testing.assert_close(plain.weight, padded.weight)
 
 
-def test_a_batch_of_less_than_a_unit_is_refused() -> None:
-    with pytest.raises(UserError, match="less than one unit"):
-        fit(linear(3, 3), toy(50), Recipe(steps=1, rate=0.01, learning_rate=1.0, bound=1.0), 1.0, SeededBits(0))
+@pytest.mark.parametrize("rate", [0.01, 1.5, float("nan")])
+def test_a_batch_of_less_than_a_unit_or_of_more_than_all_is_refused(rate: float) -> None:
+    recipe = Recipe(steps=1, rate=rate, learning_rate=1.0, bound=1.0)
+    with pytest.raises(UserError, match="a batch must be 1 to 50 units"):
+        fit(linear(3, 3), toy(50), recipe, 1.0, SeededBits(0))
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_that_is_no_class_is_refused_with_its_unit(label: int) -> None:
+    units = toy(5)
+    labels = units.labels.clone()
+    labels[3] = label
+    with pytest.raises(UserError, match=r"unit 4 has labels .*; the model's classes are 0 to 2"):
+        fit(linear(3, 3), Units(units.inputs, labels), Recipe(1, 1.0, 1.0, 1.0), 1.0, SeededBits(0))
 
 
 def test_the_peer_trains_as_we_do_where_both_do_the_same() -> None:
@@ -148,9 +159,9 @@ def test_tries_have_the_distribution_that_is_paid_for() -> None:
 
 
 def test_a_search_is_dearer_than_a_try_and_within_its_budget() -> None:
-    price = price_of_a_search(3.0, 1e-5, 1.0, 60, 5.0)
-    assert price.epsilon <= 3.0
-    assert price.multiplier > multiplier_for(3.0, 1e-5, 1.0, 60)
-    assert search_cost(Mechanism(price.multiplier * 0.99, 1.0, 60), 1e-5, 5.0) > 3.0
-    # One try that is always made is no search: it costs what it costs, and its score.
-    assert search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 1.0) < search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 2.0)
+    noise = multiplier_for_search(3.0, 1e-5, 1.0, 60, 5.0)
+    assert search_cost(Mechanism(noise, 1.0, 60), 1e-5, 5.0) <= 3.0
+    assert noise > multiplier_for(3.0, 1e-5, 1.0, 60)
+    assert search_cost(Mechanism(noise * 0.99, 1.0, 60), 1e-5, 5.0) > 3.0
+    # More tries cost more.
+    assert search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 1.01) < search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 2.0)
