@@ -11,6 +11,7 @@ from shared.config import DemoConfig, Section, different
 MethodName = Literal["small CNN, Opacus", "small CNN, ours", "scattering, linear", "scattering on public axes, linear"]
 PEER: MethodName = "small CNN, Opacus"
 OURS: MethodName = "scattering on public axes, linear"
+ChapterName = Literal["learn"]
 Tuning = Literal["public", "charged"]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
 
@@ -74,5 +75,8 @@ class BenchSection(Section):
 class PrivateTrainingConfig(DemoConfig):
     """All of `private_training`."""
 
+    chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
+        default=["learn"], min_length=1, description="Chapters of the report, in order."
+    )
     learn: LearnSection = Field(default=LearnSection(), description="Training under a budget.")
     bench: BenchSection = Field(default=BenchSection(), description="Timing of steps.")
