@@ -15,8 +15,8 @@ CHAPTERS = {
     "learn": Part(
         title="Training under a budget",
         intro=(
-            "Handwritten digits, each a unit of its own, as if each were one person's: what is left of the accuracy when "
-            "the training may not tell who was in it."
+            "Handwritten digits, each a unit of its own, as if each were one person's: what is left of the accuracy "
+            "when the training may not tell who was in it."
         ),
     ),
 }
