@@ -11,7 +11,7 @@ from shared.config import DemoConfig, Section, different
 MethodName = Literal["small CNN, Opacus", "small CNN, ours", "scattering, linear", "scattering on public axes, linear"]
 PEER: MethodName = "small CNN, Opacus"
 OURS: MethodName = "scattering on public axes, linear"
-ChapterName = Literal["learn"]
+ChapterName = Literal["learn", "audit"]
 Tuning = Literal["public", "charged"]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
 
@@ -65,6 +65,31 @@ class LearnSection(Section):
         return self
 
 
+class AuditSection(Section):
+    """Attacks on trainings with the budgets of `learn`."""
+
+    runs: int = Field(
+        default=10_000, ge=200, description="Short trainings that are attacked, for each budget. From 200."
+    )
+    canaries: int = Field(
+        default=5000, ge=100, le=20_000, description="Canaries of one training, for the audit in one run. 100 to 20000."
+    )
+    broken_runs: int = Field(
+        default=4000, ge=300, description="Short trainings of each variant that is broken on purpose. From 300."
+    )
+    shadows: int = Field(
+        default=64,
+        ge=6,
+        le=1024,
+        multiple_of=2,
+        description="Models on random halves of the pictures, each of which is attacked. 6 to 1024, even.",
+    )
+    pictures: int = Field(default=5000, ge=200, le=5000, description="From which the halves are. From 200 to 5000.")
+    confidence: float = Field(
+        default=0.999, ge=0.9, lt=1, description="Of each lower bound by itself. From 0.9 to below 1."
+    )
+
+
 class BenchSection(Section):
     """Timing of steps."""
 
@@ -76,7 +101,8 @@ class PrivateTrainingConfig(DemoConfig):
     """All of `private_training`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["learn"], min_length=1, description="Chapters of the report, in order."
+        default=["learn", "audit"], min_length=1, description="Chapters of the report, in order."
     )
     learn: LearnSection = Field(default=LearnSection(), description="Training under a budget.")
+    audit: AuditSection = Field(default=AuditSection(), description="Attacks.")
     bench: BenchSection = Field(default=BenchSection(), description="Timing of steps.")

@@ -19,6 +19,13 @@ CHAPTERS = {
             "when the training may not tell who was in it."
         ),
     ),
+    "audit": Part(
+        title="Attacks",
+        intro=(
+            "Whether the promise holds, asked of the trainings themselves: by an attacker who sees each step and put "
+            "units of his own making among the others, and by one who has the model alone."
+        ),
+    ),
 }
 
 
@@ -54,4 +61,8 @@ def _chapter(name: str, config: PrivateTrainingConfig, run: Run) -> Chapter:
         from demos.private_training.learn.report import learn
 
         return learn(config, run)
+    if name == "audit":
+        from demos.private_training.audit.report import audit
+
+        return audit(config, run)
     raise ValueError(f"no such chapter: {name}")

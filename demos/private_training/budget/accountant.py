@@ -16,10 +16,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shared.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 GRID = 1e-4  # of the privacy loss, of the accountant of record
 COARSE = 1e-3  # while a noise is searched for
@@ -78,6 +82,25 @@ def epsilon_of_all(mechanisms: Sequence[Mechanism], delta: float) -> float:
     for mechanism in mechanisms:
         accountant.compose(event_of(mechanism))
     return float(accountant.get_epsilon(checked_delta(delta))) if mechanisms else 0.0
+
+
+@lru_cache(maxsize=256)
+def curve_of(mechanism: Mechanism, grid: float = COARSE) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The whole promise: epsilons (401,) from 0 to 40, and an upper bound of delta (401,) at each of them."""
+    from dp_accounting.pld import PLDAccountant
+
+    accountant = PLDAccountant(value_discretization_interval=grid).compose(event_of(mechanism))
+    epsilons = np.linspace(0, 40, 401)
+    return epsilons, np.array([float(accountant.get_delta(epsilon)) for epsilon in epsilons])
+
+
+def most_found(mechanism: Mechanism, alarms: float) -> float:
+    """The largest share of members that any attack finds (true positive rate), with `alarms` (false positive rate, 0 to
+    1) among the others: the lowest of the ceilings found <= e^epsilon alarms + delta, and of those the other way."""
+    epsilons, deltas = curve_of(mechanism)
+    ceilings = np.exp(epsilons) * alarms + deltas
+    others = 1 - (1 - deltas - alarms) * np.exp(-epsilons)
+    return float(min(1.0, ceilings.min(), others.min()))
 
 
 def event_of(mechanism: Mechanism) -> Any:

@@ -92,7 +92,7 @@ def fit(
     first = recipe.steps - max(1, round(recipe.steps * recipe.averaged))
     for step in range(recipe.steps):
         chosen = torch.from_numpy(included(bits, len(units), recipe.rate)).to(units.inputs.device)
-        sums = _clipped_sums(model, book, units, chosen, recipe.bound)
+        sums = clipped_sums(model, book, units, chosen, recipe.bound)
         released = noisy(sums, recipe.bound, multiplier, bits)
         for parameter, part in zip(_trained(model), released, strict=True):
             parameter.grad = part / expected
@@ -113,7 +113,8 @@ def _refuse_labels(units: Units, classes: int) -> None:
         )
 
 
-def _clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
+def clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
+    """The sums over the `chosen` units of their gradients, none longer than `bound`: a tensor for each parameter."""
     logits = model(units.inputs[chosen].flatten(0, 1))
     losses = functional.cross_entropy(logits, units.labels[chosen].flatten(), reduction="none")
     if units.weights is not None:
