@@ -13,6 +13,7 @@ PEER: MethodName = "small CNN, Opacus"
 OURS: MethodName = "scattering on public axes, linear"
 ChapterName = Literal["learn", "audit"]
 Tuning = Literal["public", "charged"]
+Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
 
 
@@ -93,7 +94,9 @@ class AuditSection(Section):
 class BenchSection(Section):
     """Timing of steps."""
 
-    batch: int = Field(default=512, ge=1, le=100_000, description="Units in a step. From 1 to 100000.")
+    batches: Annotated[list[Batch], AfterValidator(different)] = Field(
+        default=[512, 4096], min_length=1, description="Units in a step. Each from 1 to 100000."
+    )
     repeats: int = Field(default=15, ge=3, le=1000, description="Turns that are timed. From 3 to 1000.")
 
 

@@ -183,12 +183,12 @@ def _patches(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
 
 
 def _one_position(layer: nn.Linear, inputs_bd: Tensor, gradient_bp: Tensor) -> Share:
-    own = gradient_bp.square().sum(1)
+    own = _squares(gradient_bp)
     squares = torch.zeros_like(own)
     sums: list[tuple[Tensor, Sums]] = []
     if layer.weight.requires_grad:
         # The gradient of a unit is an outer product: its norm is the product of two norms.
-        squares = own * inputs_bd.square().sum(1)
+        squares = own * _squares(inputs_bd)
         sums.append((layer.weight, lambda weights: (gradient_bp * weights[:, None]).T @ inputs_bd))
     if _trains(layer.bias):
         squares = squares + own
@@ -212,11 +212,11 @@ def _many_positions(layer: nn.Linear | nn.Conv2d, inputs_btd: Tensor, gradient_b
         )
     elif layer.weight.requires_grad:
         each_bpd = (gradient_btp.mT @ inputs_btd).flatten(1)
-        squares = each_bpd.square().sum(1)
+        squares = _squares(each_bpd)
         sums.append((layer.weight, lambda weights: weights @ each_bpd))
     if _trains(layer.bias):
         bias_bp = gradient_btp.sum(1)
-        squares = squares + bias_bp.square().sum(1)
+        squares = squares + _squares(bias_bp)
         sums.append((layer.bias, lambda weights: weights @ bias_bp))
     return Share(squares, sums)
 
@@ -241,7 +241,7 @@ def _scaled(layer: nn.GroupNorm | nn.LayerNorm, normal_btp: Tensor, gradient_btp
     for parameter, each in ((layer.weight, normal_btp * gradient_btp), (layer.bias, gradient_btp)):
         if _trains(parameter):
             each_bp = each.sum(1)
-            squares = squares + each_bp.square().sum(1)
+            squares = squares + _squares(each_bp)
             sums.append((parameter, partial(torch.matmul, other=each_bp)))
     return Share(squares, sums)
 
@@ -259,6 +259,11 @@ def _embedding(layer: nn.Embedding, inputs: Tensor, gradient: Tensor, views: int
         return torch.zeros_like(layer.weight).index_add_(0, places_bt.flatten(), rows)
 
     return Share(squares, [(layer.weight, weighted)])
+
+
+def _squares(rows: Tensor) -> Tensor:
+    """(B, n) -> (B,): their squared lengths, without the copy that squaring first would make."""
+    return torch.linalg.vector_norm(rows, dim=1).square_()
 
 
 def _units(rows: Tensor, views: int) -> Tensor:

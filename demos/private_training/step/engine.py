@@ -187,6 +187,16 @@ class LatticeOptimizer(DPOptimizerFastGradientClipping):
         super().__init__(optimizer, **arguments)
         self._bits = bits
 
+    def accumulate(self) -> None:
+        """Take over the sums, which `book` makes anew for each batch, without a copy."""
+        for parameter in self.params:
+            if parameter.summed_grad is None:
+                parameter.summed_grad = parameter.grad
+            else:
+                parameter.summed_grad.add_(parameter.grad)
+            # Else the user's zero_grad would wipe out what a skipped step has gathered.
+            parameter.grad = None
+
     def add_noise(self) -> None:
         """Add the noise of all parameters at once: they share one bound."""
         sums = [parameter.summed_grad for parameter in self.params]
