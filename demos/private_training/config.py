@@ -42,11 +42,9 @@ class LearnSection(Section):
         description="How recipes are chosen: on public digits, or on the private units and charged.",
     )
     recipes: int = Field(
-        default=8, ge=2, le=8, description="Recipes of each method that are tried, spread over its 8. From 2 to 8."
+        default=6, ge=2, le=6, description="Recipes of each method that are tried, spread over its 6. From 2 to 6."
     )
-    tries: float = Field(
-        default=5.0, gt=1, le=50, description="Expected trainings of a charged search. Above 1, at most 50."
-    )
+    tries: float = Field(default=5.0, ge=2, le=50, description="Expected trainings of a charged search. From 2 to 50.")
     axes: int = Field(default=400, ge=10, le=1000, description="Public axes that features are put on. 10 to 1000.")
     views: int = Field(
         default=5, ge=1, le=5, description="Of a unit: its picture, and moved by a pixel to up to 4 sides. From 1 to 5."

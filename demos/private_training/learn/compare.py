@@ -61,7 +61,7 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
     device = devices.resolve(config.device)
     for job, outcome in _done(run, "recipes on public digits", public, device):
         key = (job.method, float(job.label))
-        if outcome.accuracy > best.get(key, -1.0):
+        if outcome.recipe is not None and outcome.accuracy > best.get(key, -1.0):
             best[key], recipes[key] = outcome.accuracy, outcome.recipe
     jobs = [job for name in learn.methods for job in _jobs(name, tables[name][0], recipes, config)]
     scores = Scores({}, recipes, {})

@@ -62,10 +62,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """accuracy: on the test pictures, 0 to 1; recipe: that was used; tries: trainings that it took."""
+    """accuracy: on the test pictures, 0 to 1; recipe: that was used, None after no try; tries: trainings it took."""
 
     accuracy: float
-    recipe: int
+    recipe: int | None
     tries: int
 
 
@@ -82,6 +82,11 @@ def train(job: Job) -> Outcome:
         model = _fitted(job, units, recipe, f"try {number}")
         right = job.table.score(model, job.table.train) * len(units) + SCORE_NOISE * float(gaussian(bits, 1))
         found.append((right, model, recipe))
+    if not found:
+        # As seldom as the distribution has it; to draw again would tell that there was nothing to choose from.
+        return Outcome(
+            job.table.score(METHODS[job.method].network(job.seed, units.inputs.shape), job.table.test), None, 0
+        )
     _, model, recipe = max(found, key=lambda attempt: attempt[0])
     return Outcome(job.table.score(model, job.table.test), recipe, len(tries))
 

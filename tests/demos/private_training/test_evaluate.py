@@ -41,7 +41,7 @@ def test_a_run_tells_both_ways_of_tuning_beside_the_peer(tmp_path: Path) -> None
         ("learn.epsilons=[0]", "learn.epsilons"),
         ("learn.train=4500", "train and test are 5500 pictures of 5000"),
         (f"learn.methods=['{PEER}']", "which are compared"),
-        ("learn.tries=1", "learn.tries"),
+        ("learn.tries=1.5", "learn.tries"),
     ],
 )
 def test_what_is_wrong_is_one_line(override: str, words: str) -> None:
