@@ -8,8 +8,16 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-MethodName = Literal["small CNN, Opacus", "small CNN, ours", "scattering, linear", "scattering on public axes, linear"]
+MethodName = Literal[
+    "small CNN, Opacus",
+    "small CNN, ours",
+    "deep CNN, ours",
+    "EfficientNet on public axes, linear",
+    "scattering, linear",
+    "scattering on public axes, linear",
+]
 PEER: MethodName = "small CNN, Opacus"
+EFFICIENTNET: MethodName = "EfficientNet on public axes, linear"
 OURS: MethodName = "scattering on public axes, linear"
 ChapterName = Literal["learn", "audit"]
 Tuning = Literal["public", "charged"]
@@ -32,7 +40,7 @@ class LearnSection(Section):
         default=5, ge=2, le=100, description="Repeats, each with its own split, start and noise. From 2 to 100."
     )
     methods: Annotated[list[MethodName], AfterValidator(different)] = Field(
-        default=[PEER, "small CNN, ours", "scattering, linear", OURS],
+        default=[PEER, "small CNN, ours", EFFICIENTNET, "scattering, linear", OURS],
         min_length=1,
         description=f"Methods, rows of the table; {PEER!r} and {OURS!r} must be among them.",
     )

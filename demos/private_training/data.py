@@ -82,8 +82,8 @@ def split(pictures: Pictures, train: int, test: int, seed: int) -> tuple[NDArray
     return order[:train], order[train : train + test]
 
 
-def used() -> list[DataUse]:
-    """Provenance of the private and of the public pictures."""
+def used(*more: str) -> list[DataUse]:
+    """Provenance of the private and of the public pictures, and of `more` files of the manifest."""
     import sklearn
 
     file = Path(sklearn.__file__).parent / "datasets" / "data" / "digits.csv.gz"
@@ -95,4 +95,4 @@ def used() -> list[DataUse]:
         rows=1797,
         note="public",
     )
-    return [*uses(manifest(), "mnist_5k.csv.gz"), public]
+    return [*uses(manifest(), "mnist_5k.csv.gz", *more), public]

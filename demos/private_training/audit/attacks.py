@@ -24,7 +24,7 @@ from demos.private_training.audit.lira import halves
 from demos.private_training.audit.sensitivity import furthest_move
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
 from demos.private_training.data import CLASSES, mnist, public_digits
-from demos.private_training.learn.features import described, public_axes, shifted
+from demos.private_training.learn.features import public_axes, scattered, shifted
 from demos.private_training.learn.fit import Recipe, Units
 from demos.private_training.learn.networks import small_cnn
 from shared.seed import generator
@@ -105,7 +105,7 @@ def _features(config: PrivateTrainingConfig) -> tuple[NDArray[np.float32], NDArr
     pictures = mnist()
     chosen = generator(config.seed, "private_training", "audited").permutation(len(pictures))[: config.audit.pictures]
     with torch.inference_mode():
-        features = public_axes(public_digits().images, config.learn.axes)(described(pictures.images[chosen]))
+        features = public_axes(public_digits().images, config.learn.axes)(scattered(pictures.images[chosen]))
     return features.numpy(), pictures.labels[chosen].numpy()
 
 

@@ -1,15 +1,20 @@
-"""What the linear model sees: scattering of each picture by itself, on axes that only public pictures chose."""
+"""What a linear model sees: features of each picture by itself, on axes that only public pictures chose."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from demos.private_training.learn.networks import group_normalised, unit_length
 from demos.private_training.learn.scattering import scattering
+from shared.pretrained.efficientnet import efficientnet_features
 
+EFFICIENTNET_SIDE = 112  # of the enlarged picture [px]
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # of a picture [px], down and right: its views
 
 
@@ -25,17 +30,28 @@ class Axes:
         return unit_length((features - self.mean) @ self.axes)
 
 
-def public_axes(public_images: Tensor, count: int) -> Axes:
-    """Principal axes of the features of public pictures: `count`, at most as many as there are pictures."""
-    features = described(public_images)
+def public_axes(public_images: Tensor, count: int, described: Callable[[Tensor], Tensor] | None = None) -> Axes:
+    """Principal axes of the features of public pictures: `count`, at most as many as there are pictures.
+
+    described: (n, 28, 28) -> (n, d) features; scattering by default.
+    """
+    features = (described or scattered)(public_images)
     mean = features.mean(0)
     axes = torch.linalg.svd(features - mean, full_matrices=False).Vh[: min(count, len(features))].T
     return Axes(mean, axes.contiguous())
 
 
-def described(images: Tensor) -> Tensor:
+def scattered(images: Tensor) -> Tensor:
     """images: (n, 28, 28) -> (n, 5184): scattering coefficients, normalised within each picture."""
     return group_normalised(scattering(images))
+
+
+def recognised(images: Tensor) -> Tensor:
+    """images: (n, 28, 28) -> (n, 1280): what the last layer of EfficientNet-Lite0 is given, which was trained on
+    ImageNet, photographs that none of the units took."""
+    large = functional.interpolate(images[:, None], scale_factor=EFFICIENTNET_SIDE / images.shape[-1], mode="bilinear")
+    grey = (255 * large[:, 0]).round().to(torch.uint8).numpy()
+    return torch.from_numpy(efficientnet_features(np.repeat(grey[..., None], 3, axis=-1)))
 
 
 def shifted(images: Tensor, views: int) -> Tensor:

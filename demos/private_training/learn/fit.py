@@ -97,7 +97,7 @@ def fit(
         for parameter, part in zip(_trained(model), released, strict=True):
             parameter.grad = part / expected
         optimizer.step()
-        _average(average, model, step - first)
+        averaged_into(average, model, step - first)
         if watch is not None:
             watch(step, model)
     book.close()
@@ -128,7 +128,7 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _average(average: nn.Module, model: nn.Module, age: int) -> None:
+def averaged_into(average: nn.Module, model: nn.Module, age: int) -> None:
     """Take the model into the mean of those since `age` was 0; before, the mean is the model itself."""
     with torch.no_grad():
         for mean, now in zip(average.parameters(), model.parameters(), strict=True):

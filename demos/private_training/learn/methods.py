@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from demos.private_training.config import MethodName
-from demos.private_training.learn.features import described, public_axes
+from demos.private_training.learn.features import public_axes, recognised, scattered
 from demos.private_training.learn.fit import Recipe, Units, fit, predicted
-from demos.private_training.learn.networks import linear, small_cnn, unit_length
+from demos.private_training.learn.networks import deep_cnn, linear, small_cnn, unit_length
 from demos.private_training.step.bits import Bits
 
 Eyes = Callable[[Tensor], Tensor]  # (n, 28, 28) pictures -> what a network is fed (n, ...)
@@ -46,16 +46,25 @@ def _pixels(public: Tensor, axes: int) -> Eyes:
 
 
 def _scattering(public: Tensor, axes: int) -> Eyes:
-    return lambda images: unit_length(described(images))
+    return lambda images: unit_length(scattered(images))
 
 
 def _on_axes(public: Tensor, axes: int) -> Eyes:
     project = public_axes(public, axes)
-    return lambda images: project(described(images))
+    return lambda images: project(scattered(images))
+
+
+def _recognised_on_axes(public: Tensor, axes: int) -> Eyes:
+    project = public_axes(public, axes, recognised)
+    return lambda images: project(recognised(images))
 
 
 def _cnn(seed: int, shape: torch.Size) -> nn.Module:
     return small_cnn(seed)
+
+
+def _deep(seed: int, shape: torch.Size) -> nn.Module:
+    return deep_cnn(seed)
 
 
 def _linear(seed: int, shape: torch.Size) -> nn.Module:
@@ -68,6 +77,12 @@ def _with_opacus(model: nn.Module, units: Units, recipe: Recipe, multiplier: flo
     return fit_with_opacus(model, units, recipe, multiplier, bits)
 
 
+def _in_pieces(model: nn.Module, units: Units, recipe: Recipe, multiplier: float, bits: Bits) -> nn.Module:
+    from demos.private_training.learn.large import fit_in_pieces
+
+    return fit_in_pieces(model, units, recipe, multiplier, bits)
+
+
 # All recipes of a method have the same steps and rate, so that each costs what the others cost. A bound far below the
 # gradients makes all of them as long, which frees the learning rate from it; networks try a looser one too. Each span
 # holds what did best on public digits at epsilon 1 and at 8, and a little more: where a search draws five of six, a
@@ -75,6 +90,9 @@ def _with_opacus(model: nn.Module, units: Units, recipe: Recipe, multiplier: flo
 CNN_RECIPES = tuple(
     Recipe(steps=100, rate=0.256, learning_rate=rate, bound=bound)
     for bound, rate in ((0.1, 1.5), (0.1, 2.5), (0.1, 4.0), (0.1, 6.5), (1.0, 0.4), (1.0, 0.8))
+)
+DEEP_RECIPES = tuple(
+    Recipe(steps=100, rate=0.25, learning_rate=rate, bound=0.1) for rate in (1.0, 1.5, 2.5, 4.0, 6.0, 9.0)
 )
 LINEAR_RECIPES = tuple(
     Recipe(steps=100, rate=1.0, learning_rate=rate, bound=0.1) for rate in (30.0, 45.0, 60.0, 80.0, 110.0, 150.0)
@@ -85,6 +103,8 @@ METHODS = {
         Method("small CNN, Opacus", _pixels, _cnn, False, CNN_RECIPES, _with_opacus),
         Method("small CNN, ours", _pixels, _cnn, False, CNN_RECIPES, fit),
         Method("scattering, linear", _scattering, _linear, False, LINEAR_RECIPES, fit),
+        Method("deep CNN, ours", _pixels, _deep, False, DEEP_RECIPES, _in_pieces),
+        Method("EfficientNet on public axes, linear", _recognised_on_axes, _linear, False, LINEAR_RECIPES, fit),
         Method("scattering on public axes, linear", _on_axes, _linear, True, LINEAR_RECIPES, fit),
     )
 }

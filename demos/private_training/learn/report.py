@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.private_training.budget.accountant import Mechanism, bill, multiplier_for
 from demos.private_training.chapter import Chapter
-from demos.private_training.config import OURS, PEER
+from demos.private_training.config import EFFICIENTNET, OURS, PEER
 from demos.private_training.data import used
 from demos.private_training.learn.compare import Scores, compare
 from demos.private_training.learn.figures import accuracy_figure
@@ -41,7 +41,7 @@ def learn(config: PrivateTrainingConfig, run: Run) -> Chapter:
             _bill_table(config),
         ],
         figures=[accuracy_figure(scores, config, run)],
-        data=used(),
+        data=used(*(["efficientnet-lite0.pth"] if EFFICIENTNET in config.learn.methods else [])),
     )
 
 

@@ -11,8 +11,9 @@ from demos.private_training.budget.accountant import Mechanism, multiplier_for
 from demos.private_training.data import CLASSES, mnist, public_digits, split
 from demos.private_training.learn.features import public_axes, shifted
 from demos.private_training.learn.fit import Recipe, Units, fit
+from demos.private_training.learn.large import fit_in_pieces
 from demos.private_training.learn.methods import METHODS, accuracy
-from demos.private_training.learn.networks import linear, small_cnn
+from demos.private_training.learn.networks import deep_cnn, linear, small_cnn
 from demos.private_training.learn.peer import fit_with_opacus
 from demos.private_training.learn.scattering import CHANNELS, scattering
 from demos.private_training.learn.tune import multiplier_for_search, number_of_tries, search_cost, some_of
@@ -60,10 +61,10 @@ def test_scattering_hardly_moves_when_the_picture_does() -> None:
 
 
 def test_axes_are_of_public_pictures_alone_and_rows_have_length_one() -> None:
-    from demos.private_training.learn.features import described
+    from demos.private_training.learn.features import scattered
 
     axes = public_axes(public_digits().images[:60], 20)
-    found = axes(described(mnist().images[:5]))
+    found = axes(scattered(mnist().images[:5]))
     assert found.shape == (5, 20)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
     torch.testing.assert_close(axes.axes.T @ axes.axes, torch.eye(20), atol=1e-4, rtol=0)
@@ -162,3 +163,14 @@ def test_a_search_is_dearer_than_a_try_and_within_its_budget() -> None:
     assert search_cost(Mechanism(noise * 0.99, 1.0, 60), 1e-5, 5.0) > 3.0
     # More tries cost more.
     assert search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 1.01) < search_cost(Mechanism(20.0, 1.0, 60), 1e-5, 2.0)
+
+
+def test_a_large_network_learns_the_same_in_pieces_of_any_size() -> None:
+    torch.manual_seed(0)
+    units = Units(torch.rand(40, 1, 28, 28), torch.randint(0, 10, (40, 1)))
+    recipe = Recipe(steps=5, rate=0.5, learning_rate=0.1, bound=0.5, averaged=0.4)
+    whole, parts = (fit_in_pieces(deep_cnn(0), units, recipe, 1.0, SeededBits(3), size) for size in (40, 7))
+    start = deep_cnn(0)
+    for one, other, first in zip(whole.parameters(), parts.parameters(), start.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+        assert not torch.equal(one, first)
