@@ -174,3 +174,17 @@ def test_a_large_network_learns_the_same_in_pieces_of_any_size() -> None:
     for one, other, first in zip(whole.parameters(), parts.parameters(), start.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
         assert not torch.equal(one, first)
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_what_the_cpu_trains() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs CUDA")
+    torch.manual_seed(0)
+    units = Units(torch.rand(200, 1, 28, 28), torch.randint(0, 10, (200, 1)))
+    recipe = Recipe(steps=10, rate=0.5, learning_rate=0.1, bound=0.5)
+    for network, way in ((small_cnn, fit), (deep_cnn, fit_in_pieces)):
+        here, there = (way(network(0), units.to(device), recipe, 1.0, SeededBits(0)) for device in ("cpu", "cuda"))
+        assert next(there.parameters()).is_cuda
+        flat = [torch.cat([part.detach().cpu().flatten() for part in model.parameters()]) for model in (here, there)]
+        assert float(nn.functional.cosine_similarity(*flat, dim=0)) > 0.999
