@@ -19,6 +19,13 @@ CHAPTERS = {
             "when the training may not tell who was in it."
         ),
     ),
+    "trust": Part(
+        title="Three owners, one model",
+        intro=(
+            "Airports that hold departures of the same aircraft train one model, and show no row to each other. The "
+            "owners are simulated: they run on one machine, and that each runs the code it says is simulated too."
+        ),
+    ),
 }
 
 
@@ -54,4 +61,8 @@ def _chapter(name: str, config: PrivateTrainingConfig, run: Run) -> Chapter:
         from demos.private_training.learn.report import learn
 
         return learn(config, run)
+    if name == "trust":
+        from demos.private_training.trust.report import trust
+
+        return trust(config, run)
     raise ValueError(f"no such chapter: {name}")

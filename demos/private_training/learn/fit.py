@@ -92,12 +92,12 @@ def fit(
     first = recipe.steps - max(1, round(recipe.steps * recipe.averaged))
     for step in range(recipe.steps):
         chosen = torch.from_numpy(included(bits, len(units), recipe.rate)).to(units.inputs.device)
-        sums = _clipped_sums(model, book, units, chosen, recipe.bound)
+        sums = clipped_sums(model, book, units, chosen, recipe.bound)
         released = noisy(sums, recipe.bound, multiplier, bits)
-        for parameter, part in zip(_trained(model), released, strict=True):
+        for parameter, part in zip(trained(model), released, strict=True):
             parameter.grad = part / expected
         optimizer.step()
-        _average(average, model, step - first)
+        take_into_mean(average, model, step - first)
         if watch is not None:
             watch(step, model)
     book.close()
@@ -113,21 +113,21 @@ def _refuse_labels(units: Units, classes: int) -> None:
         )
 
 
-def _clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
+def clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
     logits = model(units.inputs[chosen].flatten(0, 1))
     losses = functional.cross_entropy(logits, units.labels[chosen].flatten(), reduction="none")
     if units.weights is not None:
         # Book takes the mean of the views.
         losses = losses * units.weights[chosen].flatten() * units.views
     book.clipped_sum(losses, bound, units.views)
-    return [parameter.grad for parameter in _trained(model)]  # type: ignore[misc]
+    return [parameter.grad for parameter in trained(model)]  # type: ignore[misc]
 
 
-def _trained(model: nn.Module) -> list[nn.Parameter]:
+def trained(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def _average(average: nn.Module, model: nn.Module, age: int) -> None:
+def take_into_mean(average: nn.Module, model: nn.Module, age: int) -> None:
     """Take the model into the mean of those since `age` was 0; before, the mean is the model itself."""
     with torch.no_grad():
         for mean, now in zip(average.parameters(), model.parameters(), strict=True):
