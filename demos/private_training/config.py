@@ -87,6 +87,7 @@ class TrustSection(Section):
     steps: int = Field(default=40, ge=1, le=1000, description="Rounds of a training. From 1 to 1000.")
     grant: Epsilon = Field(default=4.0, description="What each owner grants, in the chapter's ledger. 0 to 100.")
     query: Epsilon = Field(default=0.1, description="What a question to one owner costs it. Above 0, at most 100.")
+    trial: Epsilon = Field(default=0.3, description="What a short training first costs. Above 0, at most 100.")
     backend: Literal["process", "ray"] = Field(
         default="process",
         description="Who carries the messages of the training that the ledger shows: this process, or Ray by Flower.",

@@ -85,7 +85,7 @@ def fit(
     if not 1 <= expected <= len(units):
         raise UserError(f"a batch must be 1 to {len(units):,} units, not {expected:g}: its rate is {recipe.rate:g}")
     model = copy.deepcopy(model).to(units.inputs.device).train()
-    _refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
+    refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
     average = copy.deepcopy(model).requires_grad_(False)
     book = Book(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
@@ -104,7 +104,8 @@ def fit(
     return average.requires_grad_(True).eval()
 
 
-def _refuse_labels(units: Units, classes: int) -> None:
+def refuse_labels(units: Units, classes: int) -> None:
+    """Raise UserError for labels that are not 0 to below `classes`."""
     wrong = ((units.labels < 0) | (units.labels >= classes)).any(1).nonzero()
     if len(wrong):
         at = int(wrong[0])
@@ -114,6 +115,7 @@ def _refuse_labels(units: Units, classes: int) -> None:
 
 
 def clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
+    """Of the units at the places `chosen`: for each parameter the sum of their gradients, none longer than `bound`."""
     logits = model(units.inputs[chosen].flatten(0, 1))
     losses = functional.cross_entropy(logits, units.labels[chosen].flatten(), reduction="none")
     if units.weights is not None:
@@ -124,6 +126,7 @@ def clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bou
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:
+    """Parameters that train, in the order of everything that is made of them."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 

@@ -51,6 +51,9 @@ def owners_app(owners: Sequence[Owner], model: nn.Module, plan: Plan) -> ClientA
     @app.query("meet")
     def meet(message: Message, context: Context) -> Message:
         key, place = private_key(), _place(context)
+        # Else all rounds could be had once more.
+        if "own" in context.state:
+            raise UserError(f"trust: {owners[place].name} met before in this training")
         context.state["own"] = ConfigRecord({"key": key, "step": -1})
         answer = {"place": place, "name": owners[place].name, "key": public_key(key), "code": code_hash()}
         return reply(message, ConfigRecord(answer))

@@ -1,18 +1,17 @@
 """Training by owners who share a model and no rows, under budgets of theirs.
 
-    model = federate(linear(60, 2), owners, recipe, epsilon=1, delta=1e-5, ledger=ledger, purpose="delays")
+    model = federate(linear(66, 2), owners, recipe, epsilon=1, delta=1e-5, ledger=ledger, purpose="delays")
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from demos.private_training.budget.accountant import multiplier_for
-from demos.private_training.learn.fit import Recipe
+from demos.private_training.learn.fit import predicted, refuse_labels
 from demos.private_training.step.bits import SystemBits
 from demos.private_training.step.noise import noisy
 from demos.private_training.trust.backends import Backend, quiet_flower, run_apps
@@ -21,8 +20,11 @@ from demos.private_training.trust.plan import Noise, Plan, planned
 from shared.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
+    from demos.private_training.learn.fit import Recipe
     from demos.private_training.step.bits import Bits
     from demos.private_training.trust.ledger import Ledger
 
@@ -52,6 +54,7 @@ def federate(
     names = [owner.name for owner in owners]
     if len(set(names)) < len(names):
         raise UserError(f"trust: owners must have different names, got {names}")
+    _refuse_shapes(model, owners)
     parts = sum(len(owner.units) for owner in owners) if parts is None else parts
     plan = dataclasses.replace(planned(recipe, len(owners), parts, epsilon, delta, noise), seed=seed)
     with ledger.spending(names, epsilon, delta, told(purpose)):
@@ -68,6 +71,19 @@ def trained_together(model: nn.Module, owners: Sequence[Owner], plan: Plan, back
     found: list[nn.Module] = []
     run_apps(coordinator_app(model, plan, found.append), owners_app(owners, model, plan), len(owners), backend)
     return found[0]
+
+
+def _refuse_shapes(model: nn.Module, owners: Sequence[Owner]) -> None:
+    """Before anything is reserved for what could not run."""
+    shapes = {owner.name: tuple(owner.units.inputs.shape[2:]) for owner in owners}
+    if len(set(shapes.values())) > 1:
+        raise UserError(f"trust: rows must have the same shape at all owners, got {shapes}")
+    for owner in owners:
+        try:
+            classes = predicted(model, owner.units.inputs[:1, 0]).shape[1]
+        except RuntimeError as error:
+            raise UserError(f"trust: the model does not take rows of the shape {shapes[owner.name]}: {error}") from None
+        refuse_labels(owner.units, classes)
 
 
 def told(purpose: str) -> str:

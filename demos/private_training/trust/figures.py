@@ -83,20 +83,26 @@ def spending_figure(requests: list[Request], run: Run) -> Figure:
         drawing,
         "trust_spending",
         title="What owners granted, and what was spent of it",
-        caption="From the ledger, after each request; dotted: granted; cross: what a refused request would have taken.",
+        caption="From the ledger, after each request; dotted: granted; cross: where a refused request would have led.",
         alt=f"Each owner's spending stays under its grant; refused: {', '.join(refused) or 'nothing'}.",
     )
 
 
 def _spent(axes: Axes, owner: str, requests: list[Request], colour: str) -> None:
-    places = range(len(requests))
+    places = range(len(requests) + 1)
     spent = [request.spent[owner] for request in requests]
-    axes.fill_between(places, spent, step="post", color=colour, alpha=0.15)
-    axes.step([*places, len(requests) - 0.5], [*spent, spent[-1]], where="post", color=colour)
+    axes.fill_between(places, [*spent, spent[-1]], step="post", color=colour, alpha=0.15, linewidth=0)
+    axes.step(places, [*spent, spent[-1]], where="post", color=colour)
     axes.axhline(requests[-1].granted[owner], color="0.3", linestyle=":", linewidth=1.2)
     for place, request in enumerate(requests):
         if owner in request.owners and request.outcome == REFUSED:
-            axes.plot(place, spent[place] + request.epsilon, marker="x", markersize=8, color="C3", markeredgewidth=2)
-    axes.set_xticks(list(places), [request.what for request in requests], rotation=35, ha="right")
-    axes.set_xlim(-0.3, len(requests) - 0.5)
+            top = spent[place] + request.epsilon
+            axes.plot([place + 0.5] * 2, [spent[place], top], color="0.3", linewidth=1)
+            axes.plot(place + 0.5, top, marker="x", markersize=8, color="0.1", markeredgewidth=2)
+            axes.annotate("refused", (place + 0.3, top), ha="right", va="center", fontsize=9)
+    # A request is what lies between two marks.
+    axes.set_xticks([place + 0.5 for place in places[:-1]], [request.what for request in requests], rotation=35, ha="right")
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(0, len(requests))
     axes.set_ylim(bottom=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@functools.cache
 def code_hash() -> str:
     """SHA-256 over the code that an owner runs.
 

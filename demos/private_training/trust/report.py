@@ -43,7 +43,7 @@ def trust(config: PrivateTrainingConfig, run: Run) -> Chapter:
         data=used(),
         notes=[
             f"The ledger's {len(ledger.lines())} lines follow from each other; the last has the hash "
-            f"{ledger.verify()[:16]}. The code of the owners has the hash {code_hash()[:12]} ({SIMULATED}: each owner "
+            f"{ledger.verify()[:12]}. The code of the owners has the hash {code_hash()[:12]} ({SIMULATED}: each owner "
             "tells its own, and nothing makes it tell the truth).",
             "An aircraft that flies from all airports pays epsilon once for a training together, and once to each owner "
             "that trains alone.",

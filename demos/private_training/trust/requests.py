@@ -1,8 +1,9 @@
-"""What owners are asked for in the chapter, and what their ledger answers: a question, a training, and one too many."""
+"""What owners are asked for in the chapter, and what their ledger answers: questions, trainings, and one too many."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from demos.private_training.learn.networks import linear
@@ -45,34 +46,34 @@ def asked(config: PrivateTrainingConfig, run: Run) -> tuple[list[Request], Ledge
     ledger, epsilon = Ledger(run.folder / "ledger.sqlite"), max(trust.epsilons)
     for name in trust.owners:
         ledger.grant(name, trust.grant, 10 * trust.delta)
-    first = owners[0]
 
-    def ask() -> str:
-        bits = SeededBits(config.seed, "trust", "question")
+    def ask(owner: Owner) -> str:
+        bits = SeededBits(config.seed, "trust", "question", owner.name)
         cost = {"epsilon": trust.query, "delta": trust.delta / 10}
-        share = private_share(first, **cost, ledger=ledger, purpose="share of late arrivals", bits=bits)
+        share = private_share(owner, **cost, ledger=ledger, purpose="share of late arrivals", bits=bits)
         return f"{100 * share:.1f} % late"
 
-    def train() -> str:
+    def train(cost: float, rounds: int) -> str:
         federate(
             linear(WIDTH, 2),
             owners,
-            recipe(trust.steps, len(owners)),
-            epsilon=epsilon,
+            recipe(rounds, len(owners)),
+            epsilon=cost,
             delta=trust.delta,
             ledger=ledger,
             purpose="delays, together",
             seed=config.seed,
             backend=trust.backend,
         )
-        return f"{trust.steps} rounds"
+        return f"{rounds} rounds"
 
-    steps = [
-        ("a question", [first.name], trust.query, ANSWERED, ask),
-        ("a training", trust.owners, epsilon, TRAINED, train),
-        ("a second training", trust.owners, epsilon, TRAINED, train),
+    steps: list[tuple[str, list[str], float, str, Callable[[], str]]] = [
+        *[("question", [owner.name], trust.query, ANSWERED, partial(ask, owner)) for owner in owners[:2]],
+        ("trial", trust.owners, trust.trial, TRAINED, partial(train, trust.trial, max(1, trust.steps // 4))),
+        ("training", trust.owners, epsilon, TRAINED, partial(train, epsilon, trust.steps)),
+        ("one more", trust.owners, epsilon, TRAINED, partial(train, epsilon, trust.steps)),
     ]
-    found = [Request("budgets", trust.owners, trust.grant, GRANTED, "", *_balances(ledger))]
+    found = [Request("grant", trust.owners, trust.grant, GRANTED, "", *_balances(ledger))]
     for what, names, cost, outcome, action in run.track("requests to the ledger", steps):
         found.append(_request(ledger, what, names, cost, outcome, action))
     return found, ledger
