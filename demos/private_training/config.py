@@ -74,9 +74,7 @@ class TrustSection(Section):
     epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
         default=[0.3, 1.0, 3.0], min_length=1, description="Budgets that are compared. Each above 0, at most 100."
     )
-    delta: float = Field(
-        default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / aircraft. Between 0 and 1."
-    )
+    delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / aircraft. Between 0 and 1.")
     seeds: int = Field(
         default=5, ge=2, le=100, description="Repeats, each with its own unseen aircraft and noise. From 2 to 100."
     )

@@ -54,7 +54,7 @@ class Rows:
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
         """Those that are chosen."""
-        return Rows(self.names, *(part[chosen] for part in (self.classes, self.late, self.tails, self.owners)))
+        return Rows(self.names, self.classes[chosen], self.late[chosen], self.tails[chosen], self.owners[chosen])
 
     def of(self, owner: str) -> Rows:
         """An owner's. Raises UserError for one that is not there, or has none."""
@@ -79,7 +79,9 @@ def departures() -> Rows:
     table = pd.read_csv(fetch_member(manifest(), "flights.csv.zip"), usecols=COLUMNS)
     table = table.dropna(subset=["tailnum", "arr_delay"])
     day = np.datetime64("2013-01") + (table["month"].to_numpy() - 1)
-    weekday = (day.astype("datetime64[D]") + (table["day"].to_numpy() - 1)).astype(np.int64) + 3  # 1970 began a Thursday
+    weekday = (day.astype("datetime64[D]") + (table["day"].to_numpy() - 1)).astype(
+        np.int64
+    ) + 3  # 1970 began a Thursday
     carrier = table["carrier"].map({name: place for place, name in enumerate(CARRIERS, 1)}).fillna(0)
     classes = [table["month"] - 1, weekday % 7, table["hour"], carrier, np.digitize(table["distance"], MILES)]
     origins, names = pd.factorize(table["origin"], sort=True)

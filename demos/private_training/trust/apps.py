@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -55,21 +55,21 @@ def owners_app(owners: Sequence[Owner], model: nn.Module, plan: Plan) -> ClientA
         if "own" in context.state:
             raise UserError(f"trust: {owners[place].name} met before in this training")
         context.state["own"] = ConfigRecord({"key": key, "step": -1})
-        answer = {"place": place, "name": owners[place].name, "key": public_key(key), "code": code_hash()}
-        return reply(message, ConfigRecord(answer))
+        return reply(message, ConfigRecord({"place": place, "key": public_key(key), "code": code_hash()}))
 
     @app.train("split")
     def split_own(message: Message, context: Context) -> Message:
-        place, own, asked = _place(context), context.state["own"], message.content["asked"]
+        place = _place(context)
+        own, asked = _record(context.state, "own"), _record(message.content, "asked")
         step = int(asked["step"])
         # A second answer to the same round would have other noise, and the mean of both less of it.
         if step != own["step"] + 1 or step >= plan.recipe.steps:
             raise UserError(f"trust: {owners[place].name} takes part in each round once, and was asked for {step}")
-        weights = message.content["weights"].to_numpy_ndarrays()
+        weights = message.content.array_records["weights"].to_numpy_ndarrays()
         secret = numbers(owners[place], load(copy.deepcopy(model), weights), plan, step)
         shares = split(secret, plan.owners, SystemBits())  # they cancel out: no seed is needed
         own.update({"step": step, "kept": shares[place].tobytes(), "keys": asked["keys"]})
-        letters = {
+        letters: dict[str, Any] = {
             str(other): seal(shares[other].tobytes(), own["key"], asked["keys"][other], _about(place, other, step))
             for other in range(plan.owners)
             if other != place
@@ -78,7 +78,8 @@ def owners_app(owners: Sequence[Owner], model: nn.Module, plan: Plan) -> ClientA
 
     @app.train("add")
     def add_given(message: Message, context: Context) -> Message:
-        place, own, letters = _place(context), context.state["own"], message.content["letters"]
+        place = _place(context)
+        own, letters = _record(context.state, "own"), _record(message.content, "letters")
         given = [
             unseal(letter, own["key"], own["keys"][int(sender)], _about(int(sender), place, own["step"]))
             for sender, letter in letters.items()
@@ -157,15 +158,20 @@ def _total(grid: Grid, nodes: list[int], keys: list[bytes], weights: Weights, st
     return joined([np.frombuffer(published[node]["sum"], np.uint64) for node in nodes])
 
 
-def _asked(grid: Grid, kind: str, contents: dict[int, dict[str, ConfigRecord]]) -> dict[int, ConfigRecord]:
+def _asked(grid: Grid, kind: str, contents: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """Send each node its records, and wait for all answers. Raises UserError with what an owner says is wrong."""
     messages = [Message(RecordDict(records), node, kind) for node, records in contents.items()]
-    answers = {}
+    answers: dict[int, dict[str, Any]] = {}
     for answer in grid.send_and_receive(messages):
         if answer.has_error():
-            raise UserError(f"trust: an owner cannot go on: {answer.error.reason.strip()}")
-        answers[answer.metadata.src_node_id] = answer.content["answer"]
+            raise UserError(f"trust: an owner cannot go on: {(answer.error.reason or '').strip()}")
+        answers[answer.metadata.src_node_id] = dict(_record(answer.content, "answer"))
     return answers
+
+
+def _record(content: RecordDict, name: str) -> Any:
+    """A record of settings. Its values have a type of ours at each name, and of any kind for a checker."""
+    return content.config_records[name]
 
 
 def _place(context: Context) -> int:

@@ -64,9 +64,15 @@ def alone(owner: str) -> str:
     return f"{owner} alone"
 
 
+def quieter(owner: str) -> str:
+    """The same with so much noise that trainings by each of all owners alone cost a unit at all of them epsilon: as one
+    by all together does. Noise of that many Gaussian mechanisms must be the root of their number times as large."""
+    return f"{owner} alone, one of all"
+
+
 def methods(owners: list[str]) -> list[str]:
-    """Rows of the tables."""
-    return [*map(alone, owners), *TOGETHER, POOLED]
+    """Rows of the table."""
+    return [*map(alone, owners), *map(quieter, owners), *TOGETHER, POOLED]
 
 
 def recipe(steps: int, owners: int = 1) -> Recipe:
@@ -96,7 +102,11 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
         train = at_most(train, trust.rows, seed)
         parts = sum(len(set(train.of(owner).tails)) for owner in trust.owners)
         for method in methods(trust.owners):
-            asked = noises if method == SAFE else {**noises, NO_NOISE: 0.0}
+            asked = {**noises, NO_NOISE: 0.0}
+            if method == SAFE:
+                asked = noises
+            elif method in map(quieter, trust.owners):
+                asked = {epsilon: noise * len(trust.owners) ** 0.5 for epsilon, noise in noises.items()}
             jobs.append(Job(method, tuple(trust.owners), train, test, trust.steps, asked, seed))
     scores = Scores({}, parts)
     for job, found in zip(jobs, run.map("owners alone and together", areas, jobs), strict=True):
@@ -137,10 +147,12 @@ def _models(job: Job) -> dict[float, nn.Module]:
             epsilon: trained_together(start, owners, dataclasses.replace(plan, multiplier=noise))
             for epsilon, noise in job.noises.items()
         }
-    own = next((owner for owner in job.owners if alone(owner) == job.method), None)
+    own = next((owner for owner in job.owners if job.method in (alone(owner), quieter(owner))), None)
     those = units(job.train if own is None else job.train.of(own))
     with one_thread():
         return {
-            epsilon: fit(start, those, recipe(job.steps), noise, SeededBits(job.seed, "trust", job.method, str(epsilon)))
+            epsilon: fit(
+                start, those, recipe(job.steps), noise, SeededBits(job.seed, "trust", job.method, str(epsilon))
+            )
             for epsilon, noise in job.noises.items()
         }

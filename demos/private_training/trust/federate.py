@@ -1,6 +1,6 @@
 """Training by owners who share a model and no rows, under budgets of theirs.
 
-    model = federate(linear(66, 2), owners, recipe, epsilon=1, delta=1e-5, ledger=ledger, purpose="delays")
+model = federate(linear(66, 2), owners, recipe, epsilon=1, delta=1e-5, ledger=ledger, purpose="delays")
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, POOLED, SAFE, alone, methods
+from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, POOLED, SAFE, alone
 from demos.private_training.trust.requests import REFUSED
 from shared.evaluation.intervals import bootstrap
 
@@ -27,7 +27,7 @@ def areas_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Fig
     from matplotlib import pyplot
 
     epsilons = sorted(config.trust.epsilons)
-    names, end = methods(config.trust.owners), max(epsilons) * 2.5
+    names, end = [*map(alone, config.trust.owners), OURS, SAFE, POOLED], max(epsilons) * 2.5
     drawing, axes = pyplot.subplots(figsize=(7.5, 4.5))
     for number, name in enumerate(names):
         shift = APART ** (number - (len(names) - 1) / 2)
@@ -38,7 +38,7 @@ def areas_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Fig
             [mean - bound.low for mean, bound in zip(means, bounds, strict=True)],
             [bound.high - mean for mean, bound in zip(means, bounds, strict=True)],
         ]
-        style = {
+        style: dict[str, Any] = {
             "color": f"C{number}",
             "marker": "o",
             "markersize": 5 if name == OURS else 4,
@@ -67,7 +67,7 @@ def areas_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Fig
 
 
 def spending_figure(requests: list[Request], run: Run) -> Figure:
-    """A panel for each owner: what was spent after each request, under what was granted; a cross for what was refused."""
+    """A panel for each owner: what was spent after each request, what was granted, and a cross for what was refused."""
     from matplotlib import pyplot
 
     owners = list(requests[-1].granted)
@@ -76,6 +76,9 @@ def spending_figure(requests: list[Request], run: Run) -> Figure:
     )
     for number, (owner, axes) in enumerate(zip(owners, panels[0], strict=True)):
         _spent(axes, owner, requests, f"C{number}")
+        axes.annotate(
+            "granted", (0.1, requests[-1].granted[owner]), xytext=(0, 3), textcoords="offset points", fontsize=9
+        )
         axes.set_title(owner)
     panels[0][0].set_ylabel("epsilon spent")
     refused = [request.what for request in requests if request.outcome == REFUSED]
@@ -101,7 +104,9 @@ def _spent(axes: Axes, owner: str, requests: list[Request], colour: str) -> None
             axes.plot(place + 0.5, top, marker="x", markersize=8, color="0.1", markeredgewidth=2)
             axes.annotate("refused", (place + 0.3, top), ha="right", va="center", fontsize=9)
     # A request is what lies between two marks.
-    axes.set_xticks([place + 0.5 for place in places[:-1]], [request.what for request in requests], rotation=35, ha="right")
+    axes.set_xticks(
+        [place + 0.5 for place in places[:-1]], [request.what for request in requests], rotation=35, ha="right"
+    )
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(0, len(requests))

@@ -73,9 +73,7 @@ class Plan:
         return own
 
 
-def planned(
-    recipe: Recipe, owners: int, parts: int, epsilon: float, delta: float, noise: Noise = "shared"
-) -> Plan:
+def planned(recipe: Recipe, owners: int, parts: int, epsilon: float, delta: float, noise: Noise = "shared") -> Plan:
     """A training that costs at most `epsilon` at `delta`, with noise from the operating system."""
     return Plan(recipe, owners, parts, multiplier_for(epsilon, delta, recipe.rate, recipe.steps), noise)
 

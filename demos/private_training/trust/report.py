@@ -9,7 +9,7 @@ import numpy as np
 from demos.private_training.budget.accountant import multiplier_for
 from demos.private_training.chapter import Chapter
 from demos.private_training.trust.airports import used
-from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, Scores, alone, compare, methods, recipe
+from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, Scores, alone, compare, methods, quieter, recipe
 from demos.private_training.trust.federate import SIMULATED
 from demos.private_training.trust.figures import areas_figure, spending_figure
 from demos.private_training.trust.owner import code_hash
@@ -20,10 +20,17 @@ from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from demos.private_training.config import PrivateTrainingConfig
     from shared.demo import Run
 
 Cells = list[list[str | float | None]]
+AT_EQUAL_EPSILON = "AUC together, noise shared, less that of the owner alone at the same epsilon."
+AT_EQUAL_COST = (
+    "AUC together, noise shared, less that of the owner alone, when trainings by each owner alone cost an aircraft "
+    "that is at all of them epsilon in all."
+)
 
 
 def trust(config: PrivateTrainingConfig, run: Run) -> Chapter:
@@ -35,7 +42,8 @@ def trust(config: PrivateTrainingConfig, run: Run) -> Chapter:
         metrics=_metrics(scores),
         tables=[
             _areas_table(scores, config),
-            _gain_table(scores, config),
+            _gain_table(scores, config, alone, "What an owner gains by training together", AT_EQUAL_EPSILON),
+            _gain_table(scores, config, quieter, "The same at equal cost to an aircraft", AT_EQUAL_COST),
             _sight_table(scores, config),
             _ledger_table(requests),
         ],
@@ -45,8 +53,8 @@ def trust(config: PrivateTrainingConfig, run: Run) -> Chapter:
             f"The ledger's {len(ledger.lines())} lines follow from each other; the last has the hash "
             f"{ledger.verify()[:12]}. The code of the owners has the hash {code_hash()[:12]} ({SIMULATED}: each owner "
             "tells its own, and nothing makes it tell the truth).",
-            "An aircraft that flies from all airports pays epsilon once for a training together, and once to each owner "
-            "that trains alone.",
+            "An aircraft that flies from all airports pays epsilon once for a training together, and once to each "
+            "owner that trains alone, but for those called one of all, whose noise is larger.",
         ],
     )
 
@@ -98,34 +106,34 @@ def _areas_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
         rows=rows,
         caption=(
             f"Area under the ROC curve over all departures of a fifth of the aircraft, from all airports, mean of "
-            f"{trust.seeds} seeds; delta = {trust.delta:g}, one linear layer, {trust.steps} rounds. Pooled: all rows in "
-            "one place, each aircraft clipped once."
+            f"{trust.seeds} seeds; delta = {trust.delta:g}, one linear layer, {trust.steps} rounds. Pooled: all rows "
+            "in one place, each aircraft clipped once."
         ),
     )
 
 
-def _gain_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
+def _gain_table(
+    scores: Scores, config: PrivateTrainingConfig, peer: Callable[[str], str], title: str, caption: str
+) -> Table:
+    """peer: an owner -> the method that it is without the others."""
     trust, rows = config.trust, Cells()
     for owner in trust.owners:
         for place, where in ((ALL, "all airports"), (owner, "its own")):
             row: list[str | float | None] = [f"{owner}, on departures from {where}"]
             for epsilon in sorted(trust.epsilons):
-                ours, own = (scores.areas[name, epsilon, place] for name in (OURS, alone(owner)))
+                ours, own = (scores.areas[name, epsilon, place] for name in (OURS, peer(owner)))
                 interval = paired_difference(ours, own, unit="seeds")
                 gain = float(np.mean(ours) - np.mean(own))
                 row.append(f"{gain:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})")
             rows.append(row)
     return Table(
-        title="What an owner gains by training together",
+        title=title,
         columns=[
             Column(name="owner"),
             *[Column(name=f"epsilon {epsilon:g}") for epsilon in sorted(trust.epsilons)],
         ],
         rows=rows,
-        caption=(
-            f"AUC together, noise shared, less that of the owner alone at the same epsilon; 95 %, paired bootstrap over "
-            f"{trust.seeds} seeds. An interval that holds 0 says nothing."
-        ),
+        caption=(f"{caption} 95 %, paired bootstrap over {trust.seeds} seeds; an interval that holds 0 says nothing."),
     )
 
 
@@ -139,10 +147,7 @@ def _sight_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
         *[Sight(f"{own} of the {count} owners, with what they know", own=own) for own in range(1, count)],
         *[Sight(f"who gets the model, when {bare} left out their noise", bare=bare) for bare in range(1, count)],
     ]
-    plans = [
-        Plan(recipe(trust.steps, count), count, scores.parts, multiplier, noise)  # type: ignore[arg-type]
-        for noise in ("shared", "alone")
-    ]
+    plans = [Plan(recipe(trust.steps, count), count, scores.parts, multiplier, noise) for noise in ("shared", "alone")]
     return Table(
         title="Who can find out how much",
         columns=[
@@ -152,7 +157,7 @@ def _sight_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
         ],
         rows=[[sight.who, *[epsilon_against(plan, sight, trust.delta) for plan in plans]] for sight in sights],
         caption=(
-            f"Epsilon at delta = {trust.delta:g} of one aircraft's rows at the other owners, or at all for who is none; "
+            f"Epsilon at delta = {trust.delta:g} of one aircraft's rows at the other owners, at all for who is none: "
             f"noise multiplier {multiplier:.2f} in the sum of {count} owners (shared), or at each of them."
         ),
     )

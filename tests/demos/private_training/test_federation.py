@@ -308,9 +308,7 @@ def test_a_question_is_answered_with_noise_and_paid_for(ledger: Ledger) -> None:
     assert ledger.balances()["north"].left[0] == pytest.approx(0.5)
 
 
-def test_the_card_shows_how_it_is_done_with_ones_own_owners(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_card_shows_how_it_is_done_with_ones_own_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     card = (ROOT / "demos" / "private_training" / "README.md").read_text()
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", card, re.S) if "federate(" in block)
     monkeypatch.chdir(tmp_path)

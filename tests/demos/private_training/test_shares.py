@@ -37,7 +37,9 @@ def secrets(draw: st.DrawFn) -> list[NDArray[np.int64]]:
 def test_the_sum_is_exact_to_the_bit(numbers: list[NDArray[np.int64]], seed: int) -> None:
     shares = [split(secret, len(numbers), SeededBits(seed, place)) for place, secret in enumerate(numbers)]
     published = [added([of[place] for of in shares]) for place in range(len(numbers))]
-    assert joined(published).tolist() == [sum(column) for column in zip(*(part.tolist() for part in numbers))]
+    assert joined(published).tolist() == [
+        sum(column) for column in zip(*(part.tolist() for part in numbers), strict=True)
+    ]
 
 
 @given(st.integers(2, 6), st.lists(st.integers(-1000, 1000), max_size=5), st.integers(0, 2**32))
