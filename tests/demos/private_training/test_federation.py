@@ -4,8 +4,6 @@ import copy
 import dataclasses
 import math
 import re
-import socket
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +18,13 @@ from demos.private_training.learn.networks import linear
 from demos.private_training.step.bits import SeededBits
 from demos.private_training.step.noise import SLACK
 from demos.private_training.trust import federate as module
-from demos.private_training.trust.backends import quiet_flower
 from demos.private_training.trust.federate import federate, private_share, trained_together
 from demos.private_training.trust.ledger import Ledger
 from demos.private_training.trust.owner import Owner, code_hash, numbers
-from demos.private_training.trust.plan import Plan, Sight, epsilon_against, multiplier_against, planned
+from demos.private_training.trust.plan import Sight, epsilon_against, multiplier_against, planned
 from shared.errors import UserError
 from tests.conftest import ROOT
-
-RECIPE = Recipe(steps=6, rate=1.0, learning_rate=5.0, bound=0.3)
-NAMES = ("north", "south", "west")
-
-
-def table(seed: int, count: int = 40, width: int = 5) -> Units:
-    random = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(count, 3, width, generator=random)
-    return Units(inputs, (inputs.sum(2) > 0).long())
-
-
-def three() -> list[Owner]:
-    return [Owner(name, table(place, 30 + 10 * place)) for place, name in enumerate(NAMES)]
-
-
-def plan(owners: list[Owner], multiplier: float = 0.0, **more: Any) -> Plan:
-    parts = sum(len(owner.units) for owner in owners)
-    return Plan(RECIPE, len(owners), parts, multiplier, **{"seed": 0, **more})
-
-
-def one_more(units: Units, row: torch.Tensor, label: int) -> Units:
-    """With a unit that has `row` (width,) in all its views."""
-    inputs = torch.cat([units.inputs, row.expand(1, units.views, -1)])
-    return Units(inputs, torch.cat([units.labels, torch.full((1, units.views), label)]))
-
-
-def weights(model: nn.Module) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+from tests.demos.private_training.three_owners import NAMES, RECIPE, one_more, plan, table, three, weights
 
 
 @pytest.fixture
@@ -146,101 +116,6 @@ def test_no_coalition_sees_more_than_was_promised() -> None:
     # Each all the noise: what one honest owner adds keeps the promise.
     alone = dataclasses.replace(shared, noise="alone")
     assert epsilon_against(alone, Sight("a reader", bare=2), 1e-5) <= 1.001
-
-
-def test_who_carries_the_messages_sees_no_owners_numbers() -> None:
-    quiet_flower()
-    from flwr.app import Context, Message, RecordDict
-
-    from demos.private_training.trust.apps import coordinator_app, owners_app
-    from demos.private_training.trust.grid import LocalGrid
-
-    owners, seen = three(), list[Message]()
-
-    class Watched(LocalGrid):
-        def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-            sent = list(messages)
-            answers = list(super().send_and_receive(sent))
-            seen.extend([*sent, *answers])
-            return answers
-
-    agreed, start = plan(owners, 1.0), linear(5, 2)
-    app = coordinator_app(start, agreed, lambda model: None)
-    app(Watched(owners_app(owners, start, agreed), 3), Context(1, 1, {}, RecordDict(), {}))
-    records = [record for message in seen for record in message.content.config_records.values()]
-    values = [value for record in records for value in record.values() if isinstance(value, bytes)]
-    secrets = [numbers(owner, start, agreed, 0) for owner in owners]
-    assert len([value for value in values if len(value) == secrets[0].nbytes]) == 3 * RECIPE.steps
-    assert not any(secret.tobytes() in value for secret in secrets for value in values)
-    published = [record["sum"] for record in records if "sum" in record][:3]
-    total = np.sum([np.frombuffer(part, np.uint64) for part in published], axis=0, dtype=np.uint64).view(np.int64)
-    np.testing.assert_array_equal(total, np.sum(secrets, axis=0))
-
-
-def test_an_owner_takes_part_in_each_round_once_and_in_no_more_than_were_paid_for() -> None:
-    quiet_flower()
-    from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
-
-    from demos.private_training.trust.apps import owners_app
-    from demos.private_training.trust.grid import LocalGrid
-
-    owners, start = three(), linear(5, 2)
-    grid = LocalGrid(owners_app(owners, start, plan(owners, 1.0)), 3)
-    node = next(iter(grid.get_node_ids()))
-    (met,) = grid.send_and_receive([Message(RecordDict({"asked": ConfigRecord()}), node, "query.meet")])
-    keys = [met.content["answer"]["key"]] * 3
-    zeros = [parameter.detach().numpy() for parameter in start.parameters()]
-
-    def ask(step: int) -> None:
-        asked = {"weights": ArrayRecord(zeros), "asked": ConfigRecord({"step": step, "keys": keys})}
-        grid.send_and_receive([Message(RecordDict(asked), node, "train.split")])
-
-    ask(0)
-    for step in (0, 2, -1):
-        with pytest.raises(UserError, match="takes part in each round once"):
-            ask(step)
-    for step in range(1, RECIPE.steps):
-        ask(step)
-    with pytest.raises(UserError, match="takes part in each round once"):
-        ask(RECIPE.steps)
-    # Nor can a new meeting begin it all again.
-    with pytest.raises(UserError, match="met before"):
-        grid.send_and_receive([Message(RecordDict({"asked": ConfigRecord()}), node, "query.meet")])
-
-
-def test_it_calls_nobody_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any) -> None:
-    def refuse(*arguments: Any, **names: Any) -> None:
-        raise AssertionError(f"a call to {arguments}")
-
-    for name in ("connect", "connect_ex", "sendto", "bind"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    owners = three()
-    trained_together(linear(5, 2), owners, plan(owners, 1.0))
-    from flwr.supercore import telemetry
-
-    assert telemetry.FLWR_TELEMETRY_ENABLED == "0"
-    assert list(tmp_path.rglob("*")) == []
-    assert "".join(capfd.readouterr()) == ""
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # Ray's own
-def test_flowers_simulation_on_ray_gives_the_same_model() -> None:
-    pytest.importorskip("ray", reason='needs Ray: pip install -e ".[ray]"')
-    owners = three()
-    agreed = plan(owners, 1.0)
-    here, there = (weights(trained_together(linear(5, 2), owners, agreed, name)) for name in ("process", "ray"))
-    assert torch.equal(here, there)
-
-
-def test_without_ray_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    owners = three()
-    with pytest.raises(UserError, match=r'pip install -e "\.\[ray\]"'):
-        trained_together(linear(5, 2), owners, plan(owners), "ray")
 
 
 def test_the_ledger_pays_first_and_an_overdrawn_one_trains_nothing(
