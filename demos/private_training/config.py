@@ -19,7 +19,7 @@ MethodName = Literal[
 PEER: MethodName = "small CNN, Opacus"
 EFFICIENTNET: MethodName = "EfficientNet on public axes, linear"
 OURS: MethodName = "scattering on public axes, linear"
-ChapterName = Literal["learn", "audit"]
+ChapterName = Literal["learn", "audit", "trust"]
 Tuning = Literal["public", "charged"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
@@ -97,6 +97,39 @@ class AuditSection(Section):
     )
 
 
+class TrustSection(Section):
+    """Owners who train one model together, on departures from their airports."""
+
+    owners: Annotated[list[str], AfterValidator(different)] = Field(
+        default=["EWR", "JFK", "LGA"], min_length=2, description="Airports, each an owner of its departures. 2 or 3."
+    )
+    epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
+        default=[0.3, 1.0, 3.0], min_length=1, description="Budgets that are compared. Each above 0, at most 100."
+    )
+    delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / aircraft. Between 0 and 1.")
+    seeds: int = Field(
+        default=5, ge=2, le=100, description="Repeats, each with its own unseen aircraft and noise. From 2 to 100."
+    )
+    aircraft: int = Field(default=4037, ge=100, le=4037, description="Units, of 4,037 by lot. From 100 to 4037.")
+    rows: int = Field(
+        default=16, ge=1, le=100, description="Departures of an aircraft that an owner trains on, at most. 1 to 100."
+    )
+    steps: int = Field(default=40, ge=1, le=1000, description="Rounds of a training. From 1 to 1000.")
+    grant: Epsilon = Field(default=4.0, description="What each owner grants, in the chapter's ledger. 0 to 100.")
+    query: Epsilon = Field(default=0.1, description="What a question to one owner costs it. Above 0, at most 100.")
+    trial: Epsilon = Field(default=0.3, description="What a short training first costs. Above 0, at most 100.")
+    backend: Literal["process", "ray"] = Field(
+        default="process",
+        description="Who carries the messages of the training that the ledger shows: this process, or Ray by Flower.",
+    )
+
+    @model_validator(mode="after")
+    def _private(self) -> TrustSection:
+        if self.delta >= 1 / self.aircraft:
+            raise ValueError(f"delta must be below 1/N = {1 / self.aircraft:g} for {self.aircraft} aircraft")
+        return self
+
+
 class BenchSection(Section):
     """Timing of steps."""
 
@@ -110,8 +143,9 @@ class PrivateTrainingConfig(DemoConfig):
     """All of `private_training`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["learn", "audit"], min_length=1, description="Chapters of the report, in order."
+        default=["learn", "audit", "trust"], min_length=1, description="Chapters of the report, in order."
     )
     learn: LearnSection = Field(default=LearnSection(), description="Training under a budget.")
     audit: AuditSection = Field(default=AuditSection(), description="Attacks.")
+    trust: TrustSection = Field(default=TrustSection(), description="Owners who train one model together.")
     bench: BenchSection = Field(default=BenchSection(), description="Timing of steps.")

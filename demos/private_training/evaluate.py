@@ -26,6 +26,13 @@ CHAPTERS = {
             "units of his own making among the others, and by one who has the model alone."
         ),
     ),
+    "trust": Part(
+        title="Three owners, one model",
+        intro=(
+            "Airports that hold departures of the same aircraft train one model, and show no row to each other. The "
+            "owners are simulated: they run on one machine, and that each runs the code it says is simulated too."
+        ),
+    ),
 }
 
 
@@ -65,4 +72,8 @@ def _chapter(name: str, config: PrivateTrainingConfig, run: Run) -> Chapter:
         from demos.private_training.audit.report import audit
 
         return audit(config, run)
+    if name == "trust":
+        from demos.private_training.trust.report import trust
+
+        return trust(config, run)
     raise ValueError(f"no such chapter: {name}")

@@ -85,7 +85,7 @@ def fit(
     if not 1 <= expected <= len(units):
         raise UserError(f"a batch must be 1 to {len(units):,} units, not {expected:g}: its rate is {recipe.rate:g}")
     model = copy.deepcopy(model).to(units.inputs.device).train()
-    _refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
+    refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
     average = copy.deepcopy(model).requires_grad_(False)
     book = Book(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
@@ -94,17 +94,18 @@ def fit(
         chosen = torch.from_numpy(included(bits, len(units), recipe.rate)).to(units.inputs.device)
         sums = clipped_sums(model, book, units, chosen, recipe.bound)
         released = noisy(sums, recipe.bound, multiplier, bits)
-        for parameter, part in zip(_trained(model), released, strict=True):
+        for parameter, part in zip(trained(model), released, strict=True):
             parameter.grad = part / expected
         optimizer.step()
-        averaged_into(average, model, step - first)
+        take_into_mean(average, model, step - first)
         if watch is not None:
             watch(step, model)
     book.close()
     return average.requires_grad_(True).eval()
 
 
-def _refuse_labels(units: Units, classes: int) -> None:
+def refuse_labels(units: Units, classes: int) -> None:
+    """Raise UserError for labels that are not 0 to below `classes`."""
     wrong = ((units.labels < 0) | (units.labels >= classes)).any(1).nonzero()
     if len(wrong):
         at = int(wrong[0])
@@ -114,21 +115,22 @@ def _refuse_labels(units: Units, classes: int) -> None:
 
 
 def clipped_sums(model: nn.Module, book: Book, units: Units, chosen: Tensor, bound: float) -> list[Tensor]:
-    """The sums over the `chosen` units of their gradients, none longer than `bound`: a tensor for each parameter."""
+    """Of the units at the places `chosen`: for each parameter the sum of their gradients, none longer than `bound`."""
     logits = model(units.inputs[chosen].flatten(0, 1))
     losses = functional.cross_entropy(logits, units.labels[chosen].flatten(), reduction="none")
     if units.weights is not None:
         # Book takes the mean of the views.
         losses = losses * units.weights[chosen].flatten() * units.views
     book.clipped_sum(losses, bound, units.views)
-    return [parameter.grad for parameter in _trained(model)]  # type: ignore[misc]
+    return [parameter.grad for parameter in trained(model)]  # type: ignore[misc]
 
 
-def _trained(model: nn.Module) -> list[nn.Parameter]:
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """Parameters that train, in the order of everything that is made of them."""
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-def averaged_into(average: nn.Module, model: nn.Module, age: int) -> None:
+def take_into_mean(average: nn.Module, model: nn.Module, age: int) -> None:
     """Take the model into the mean of those since `age` was 0; before, the mean is the model itself."""
     with torch.no_grad():
         for mean, now in zip(average.parameters(), model.parameters(), strict=True):

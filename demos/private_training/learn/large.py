@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from demos.private_training.learn.fit import averaged_into
+from demos.private_training.learn.fit import take_into_mean
 
 if TYPE_CHECKING:
     from demos.private_training.learn.fit import Recipe, Units
@@ -52,7 +52,7 @@ def fit_in_pieces(
                     criterion(wrapped(inputs), labels).backward()
                     optimizer.step()
                     if not optimizer._is_last_step_skipped:
-                        averaged_into(average, model, done - first)
+                        take_into_mean(average, model, done - first)
                         done += 1
                     if done == recipe.steps:
                         break
