@@ -84,6 +84,13 @@ class AuditSection(Section):
     broken_runs: int = Field(
         default=4000, ge=300, description="Short trainings of each variant that is broken on purpose. From 300."
     )
+    sampled_noise: float = Field(
+        default=0.5,
+        ge=0.2,
+        le=10,
+        description="Noise multiplier of those on Poisson batches; more of it hides shuffling from few runs. 0.2 to 10.",
+    )
+    sampled_passes: int = Field(default=4, ge=1, le=100, description="Passes over the units of those. From 1 to 100.")
     shadows: int = Field(
         default=64,
         ge=6,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHORT_STEPS, CROWDED_STEPS = 4, 20
 CHUNK = 250  # short trainings in one job
 BROKEN_EPSILON = 3.0  # that the broken trainings claim
-SAMPLED = Mechanism(multiplier=0.5, rate=0.1, steps=40)  # Poisson batches with so little noise that shuffling shows
+RATE = 0.1  # of Poisson batches
 GUESSED = (0.05, 0.2)  # of the canaries: for the bound of Gaussian noise, and for that of any mechanism
 LONG = Recipe(steps=400, rate=1.0, learning_rate=20.0, bound=1e9)  # without a bound: learns its pictures by heart
 CAREFUL = Recipe(steps=100, rate=1.0, learning_rate=50.0, bound=BOUND)
@@ -117,11 +117,17 @@ def _short(run: Run, label: str, mechanism: Mechanism, count: int, seed: int, br
     return tried(scores, inside, 0.0)
 
 
+def sampled_mechanism(config: PrivateTrainingConfig) -> Mechanism:
+    """Steps on Poisson batches, as many as a shuffled training of the same passes has."""
+    return Mechanism(config.audit.sampled_noise, RATE, config.audit.sampled_passes * round(1 / RATE))
+
+
 def _broken(config: PrivateTrainingConfig, run: Run) -> dict[Break | None, tuple[Mechanism, Trials]]:
     claimed = Mechanism(multiplier_for(BROKEN_EPSILON, config.learn.delta, 1.0, SHORT_STEPS), 1.0, SHORT_STEPS)
+    sampled = sampled_mechanism(config)
     variants: list[tuple[Break | None, Mechanism]] = [
-        (None, SAMPLED),
-        *[(name, SAMPLED if name == "shuffled batches" else claimed) for name in BREAKS],
+        (None, sampled),
+        *[(name, sampled if name == "shuffled batches" else claimed) for name in BREAKS],
     ]
     runs = config.audit.broken_runs
     return {
