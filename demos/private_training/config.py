@@ -88,7 +88,7 @@ class AuditSection(Section):
         default=0.5,
         ge=0.2,
         le=10,
-        description="Noise multiplier of those on Poisson batches; more of it hides shuffling from few runs. 0.2 to 10.",
+        description="Noise multiplier of those on Poisson batches; much of it hides shuffling. From 0.2 to 10.",
     )
     sampled_passes: int = Field(default=4, ge=1, le=100, description="Passes over the units of those. From 1 to 100.")
     shadows: int = Field(
