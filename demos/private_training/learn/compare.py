@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,8 @@ class Scores:
 def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
     """Train everything."""
     learn = config.learn
-    tables = {name: _tables(name, config) for name in run.track("features", learn.methods)}
+    seen = run.map("features", partial(_tables, config=config), learn.methods)
+    tables = dict(zip(learn.methods, seen, strict=True))
     public = [
         Job(
             name,
