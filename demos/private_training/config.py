@@ -77,7 +77,9 @@ class FlightsSection(Section):
     epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
         default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each above 0, at most 100."
     )
-    delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / units. Between 0 and 1.")
+    delta: float = Field(
+        default=1e-6, gt=0, lt=1, description="Of all budgets; below 1 / units, where rows are units below 1 / rows."
+    )
     seeds: int = Field(
         default=5, ge=2, le=100, description="Repeats, each with its own split, rows and noise. From 2 to 100."
     )

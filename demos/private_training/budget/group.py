@@ -9,13 +9,12 @@ mixture of Gaussians mechanisms", 2024). Multiplying epsilon by k would say noth
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.private_training.budget.accountant import checked_delta, epsilon_of
+from demos.private_training.budget.accountant import checked_delta
 from shared.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,14 +37,26 @@ def group_epsilon(mechanism: Mechanism, rows: int, delta: float) -> float:
     return epsilon if epsilon <= MOST else math.inf
 
 
+def _unsampled(multiplier: float, delta: float) -> float:
+    """All rows are in every step, so that all steps together are one Gaussian mechanism, whose delta is known."""
+    from dp_accounting.pld.privacy_loss_mechanism import GaussianPrivacyLoss
+    from scipy.optimize import brentq
+
+    loss = GaussianPrivacyLoss(multiplier)
+    if loss.get_delta_for_epsilon(0.0) <= delta:
+        return 0.0
+    if loss.get_delta_for_epsilon(MOST) > delta:
+        return math.inf
+    return float(brentq(lambda epsilon: loss.get_delta_for_epsilon(epsilon) - delta, 0.0, MOST))
+
+
 @lru_cache(maxsize=256)
 def _bound(mechanism: Mechanism, rows: int, delta: float) -> float:
     from dp_accounting.pld import privacy_loss_distribution
     from scipy.stats import binom
 
     if mechanism.rate == 1:
-        # All rows are in every step, so that the shift is the same in each.
-        return epsilon_of(replace(mechanism, multiplier=mechanism.multiplier / rows), delta, min(GRID * rows, COARSEST))
+        return _unsampled(mechanism.multiplier / (rows * math.sqrt(mechanism.steps)), delta)
     most = int(binom.isf(TAIL, rows, mechanism.rate))
     chances = binom.pmf(np.arange(most + 1), rows, mechanism.rate)
     with np.errstate(over="ignore"):
