@@ -13,8 +13,9 @@ MethodName = Literal["small CNN, Opacus", "small CNN, ours", "scattering, linear
 PEER: MethodName = "small CNN, Opacus"
 OURS: MethodName = "scattering on public axes, linear"
 ChapterName = Literal["learn", "flights"]
-WayName = Literal["several rows", "one row, Opacus", "rows as units, Opacus"]
+WayName = Literal["several rows", "several rows, Opacus", "one row, Opacus", "rows as units, Opacus"]
 SEVERAL: WayName = "several rows"
+SPREAD: WayName = "several rows, Opacus"
 ONE: WayName = "one row, Opacus"
 EACH: WayName = "rows as units, Opacus"
 Tuning = Literal["public", "charged"]
@@ -84,7 +85,7 @@ class FlightsSection(Section):
         default=5, ge=2, le=100, description="Repeats, each with its own split, rows and noise. From 2 to 100."
     )
     methods: Annotated[list[WayName], AfterValidator(different)] = Field(
-        default=[SEVERAL, ONE, EACH],
+        default=[SEVERAL, SPREAD, ONE, EACH],
         min_length=1,
         description=f"Methods, rows of the table; {SEVERAL!r} and {ONE!r} must be among them.",
     )

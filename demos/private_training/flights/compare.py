@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from demos.private_training.budget.accountant import checked_delta
 from demos.private_training.budget.group import group_epsilon
-from demos.private_training.config import EACH, SEVERAL
+from demos.private_training.config import EACH, SEVERAL, SPREAD
 from demos.private_training.flights.jobs import Job, train, try_publicly
-from demos.private_training.flights.methods import PLAIN, Way, mechanism, number_of, recipes
+from demos.private_training.flights.methods import PLAIN, Way, mechanism, noise_for, number_of, recipes
 from demos.private_training.flights.rows import Rows, Split, split
 
 if TYPE_CHECKING:
@@ -37,12 +37,15 @@ class Found:
     splits: list[Split]
 
 
+def most_rows(way: Way, config: PrivateTrainingConfig) -> int:
+    """Rows of a unit that a way sees in the table; 0: all, without a bound."""
+    return config.flights.rows if way in (SEVERAL, SPREAD) else 0 if way == PLAIN else 1
+
+
 def cells(config: PrivateTrainingConfig) -> list[Cell]:
     """What is trained with noise, each once."""
     flights = config.flights
-    table: list[Cell] = [
-        (way, flights.rows if way == SEVERAL else 1, each) for way in flights.methods for each in flights.epsilons
-    ]
+    table: list[Cell] = [(way, most_rows(way, config), each) for way in flights.methods for each in flights.epsilons]
     sweep: list[Cell] = [(SEVERAL, most, flights.sweep_epsilon) for most in flights.sweep]
     return list(dict.fromkeys([*table, *sweep]))
 
@@ -60,7 +63,8 @@ def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
     flights = config.flights
     splits = [split(rows, flights.public, flights.test, config.seed, number) for number in range(flights.seeds)]
     for way in flights.methods:
-        checked_delta(flights.delta, number_of(way, rows, splits[0].train))
+        # Several rows are bounded for the sake of their unit.
+        checked_delta(flights.delta, number_of(EACH if way == EACH else SEVERAL, rows, splits[0].train, flights.rows))
     mechanisms = {
         cell: mechanism(recipes(cell[0], len(rows.labels), flights.recipes)[0], cell[2], flights.delta)
         for cell in run.track("noise", cells(config))
@@ -70,7 +74,7 @@ def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
     for number, owners in enumerate(splits):
         seed = config.seed + number
         for cell, recipe in chosen.items():
-            jobs.append(Job(cell[0], rows, owners, *cell[1:], mechanisms[cell].multiplier, recipe, seed))
+            jobs.append(Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, seed))
         for bounded, epsilon in loosest(config).items():
             jobs.append(Job(bounded[0], rows, owners, bounded[1], NO_NOISE, 0.0, chosen[*bounded, epsilon], seed))
         jobs.append(Job(PLAIN, rows, owners, 0, NO_NOISE, 0.0, None, seed))
@@ -85,7 +89,7 @@ def _choose(
 ) -> tuple[dict[Cell, Recipe], dict[Cell, float]]:
     """The best recipe of each cell on the public owners, and its AUC there."""
     jobs = [
-        Job(cell[0], rows, owners, *cell[1:], mechanisms[cell].multiplier, recipe, config.seed)
+        Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, config.seed)
         for cell in mechanisms
         for recipe in recipes(cell[0], len(rows.labels), config.flights.recipes)
     ]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.private_training.config import EACH, ONE, SEVERAL
-from demos.private_training.flights.compare import NO_NOISE, Cell, Found
+from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD
+from demos.private_training.flights.compare import NO_NOISE, Cell, Found, most_rows
 from demos.private_training.flights.methods import PLAIN, Way
 from shared.evaluation.intervals import bootstrap
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure
 
-COLOURS: dict[Way, str] = {SEVERAL: "C0", ONE: "C1", EACH: "C7", PLAIN: "0.35"}
+COLOURS: dict[Way, str] = {SEVERAL: "C0", SPREAD: "C2", ONE: "C1", EACH: "C7", PLAIN: "0.35"}
 
 
 def epsilon_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Figure:
@@ -31,11 +31,12 @@ def epsilon_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Fig
     drawing, axes = pyplot.subplots(figsize=(7.5, 4.5))
     labels: dict[Way, str] = {
         SEVERAL: f"our step, up to {section.rows} rows of a unit",
+        SPREAD: f"Opacus, up to {section.rows} rows of a unit",
         ONE: "Opacus, one row of a unit",
         EACH: "Opacus, each row a unit (epsilon of a row)",
     }
     for way in section.methods:
-        most = section.rows if way == SEVERAL else 1
+        most = most_rows(way, config)
         cells: list[Cell] = [(way, most, epsilon) for epsilon in section.epsilons]
         style = "--" if way == EACH else "-"
         _line(axes, found, section.epsilons, cells, color=COLOURS[way], linestyle=style, label=labels[way])

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from demos.private_training.learn.fit import Recipe
 
-FOLDS = 4  # of the public owners, each of which judges what the others trained
+FOLDS = 3  # of the public owners, each of which judges what the others trained
 
 
 @dataclass(frozen=True)
 class Job:
-    """A training in a `way`, with at most `most` rows of a unit. multiplier: of the noise; 0 is not private. epsilon:
-    that it was made for, infinite for none. recipe: None for what is not private."""
+    """A training in a `way`, with at most `most` rows of a unit.
+
+    multiplier: of the noise, over the bound of what the way clips; 0 is not private. epsilon: that it was made for,
+    infinite for none. recipe: None for logistic regression without a promise.
+    """
 
     way: Way
     rows: Rows
@@ -60,7 +63,7 @@ def try_publicly(job: Job) -> float:
 
 def _scaled(job: Job, recipe: Recipe, owners: NDArray[np.int64]) -> tuple[Recipe, float]:
     """Recipe and noise for few units: as large a batch as there will be, or all of them with less noise."""
-    few, many = (number_of(job.way, job.rows, part) for part in (owners, job.owners.train))
+    few, many = (number_of(job.way, job.rows, part, job.most) for part in (owners, job.owners.train))
     rate = min(1.0, recipe.rate * many / few)
     return replace(recipe, rate=rate), job.multiplier * rate * few / (recipe.rate * many)
 

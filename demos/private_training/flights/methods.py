@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
-from demos.private_training.config import EACH, SEVERAL, WayName
+from demos.private_training.config import EACH, SEVERAL, SPREAD, WayName
 from demos.private_training.flights.rows import Rows, bounded, single_rows
 from demos.private_training.learn.fit import Recipe, Units, fit, predicted
 from demos.private_training.learn.networks import linear
 from shared.seed import generator
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from demos.private_training.step.bits import Bits
@@ -23,46 +23,55 @@ Way = WayName | Literal["not private"]
 PLAIN: Way = "not private"
 CLASSES = 2
 
-# All units at every step: they are few, and noise hides best in the largest sum. Of the rows there are a hundred times
-# as many, of which a sample does.
-UNIT_RECIPES = tuple(
-    Recipe(steps=100, rate=1.0, learning_rate=rate, bound=bound)
-    for bound, rates in ((0.03, (3.0, 6.0, 12.0, 25.0)), (0.3, (0.3, 1.0, 3.0, 10.0)))
-    for rate in rates
-)
+# All units at every step: they are few, and noise hides best in the largest sum. Of all rows, of which there are a
+# hundred times as many, a sample does.
+UNIT_STEPS = 100
 ROW_STEPS, ROW_BATCH, LEAST_RATE = 200, 500, 0.01
-ROW_RATES = {0.1: (1.0, 3.0, 10.0, 30.0), 1.0: (0.3, 1.0, 3.0, 10.0)}  # bound -> learning rates
+# Bound -> learning rates. The mean gradient of several rows is shorter than that of one.
+UNIT_RATES = {0.03: (3.0, 6.0, 12.0, 25.0), 0.3: (0.3, 1.0, 3.0, 10.0)}
+SPREAD_RATES = {0.1: (1.0, 3.0, 6.0, 12.0), 1.0: (0.1, 0.3, 1.0, 3.0)}
+ROW_RATES = {0.1: (1.0, 3.0, 10.0, 30.0), 1.0: (0.3, 1.0, 3.0, 10.0)}
 
 
 def recipes(way: Way, rows: int, count: int) -> list[Recipe]:
     """`count` of a private way's 8, from 2, spread over all of them; all of one price. rows: in all, taken as
     public."""
-    every = UNIT_RECIPES
+    steps, rate, rates = UNIT_STEPS, 1.0, SPREAD_RATES if way == SPREAD else UNIT_RATES
     if way == EACH:
-        rate = min(1.0, max(LEAST_RATE, round(ROW_BATCH / rows, 2)))
-        every = tuple(
-            Recipe(ROW_STEPS, rate, learning_rate, bound)
-            for bound, learning_rates in ROW_RATES.items()
-            for learning_rate in learning_rates
-        )
+        steps, rate, rates = ROW_STEPS, min(1.0, max(LEAST_RATE, round(ROW_BATCH / rows, 2))), ROW_RATES
+    every = [Recipe(steps, rate, each, bound) for bound, some in rates.items() for each in some]
     return [every[round(number * (len(every) - 1) / (count - 1))] for number in range(count)]
 
 
 def mechanism(recipe: Recipe, epsilon: float, delta: float) -> Mechanism:
-    """What a training costs the units that it is told of."""
+    """What a training costs those that it promises something: units, or rows that are taken for units."""
     return Mechanism(multiplier_for(epsilon, delta, recipe.rate, recipe.steps), recipe.rate, recipe.steps)
 
 
+def noise_for(way: Way, most: int, mechanism: Mechanism) -> float:
+    """The multiplier that a way is to be told. All of a unit's rows are in every step of the library that clips rows
+    one by one, so that they move its sum by as many bounds."""
+    return mechanism.multiplier * (most if way == SPREAD else 1)
+
+
 def units(way: Way, rows: Rows, owners: NDArray[np.int64], most: int, seed: int) -> Units:
-    """Whom a way protects among `owners`: an owner with at most `most` rows, by the seed, or every row."""
+    """What a way clips, of `owners`: all of a unit with at most `most` rows, by the seed, or each of these, or each
+    that there is."""
     if way == EACH:
         return single_rows(rows, owners)
-    return bounded(rows, owners, most, generator(seed, "private_training", "rows of owners"))
+    found = bounded(rows, owners, most, generator(seed, "private_training", "rows of owners"))
+    if way != SPREAD or found.weights is None:
+        return found
+    seen = found.weights > 0
+    return Units(found.inputs[seen][:, None], found.labels[seen][:, None])
 
 
-def number_of(way: Way, rows: Rows, owners: NDArray[np.int64]) -> int:
-    """How many units that are. It is taken as public."""
-    return len(rows.of(owners)) if way == EACH else len(owners)
+def number_of(way: Way, rows: Rows, owners: NDArray[np.int64], most: int) -> int:
+    """How many these are. It is taken as public."""
+    if way not in (EACH, SPREAD):
+        return len(owners)
+    counts = rows.counts[owners]
+    return int(counts.sum() if way == EACH else np.minimum(counts, most).sum())
 
 
 def trained(way: Way, found: Units, recipe: Recipe, multiplier: float, bits: Bits) -> torch.nn.Module:

@@ -10,8 +10,8 @@ import numpy as np
 from demos.private_training.budget.accountant import bill
 from demos.private_training.budget.group import MOST
 from demos.private_training.chapter import Chapter
-from demos.private_training.config import EACH, ONE, SEVERAL
-from demos.private_training.flights.compare import NO_NOISE, Cell, Found, compare, group_sizes
+from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD
+from demos.private_training.flights.compare import NO_NOISE, Cell, Found, compare, group_sizes, most_rows
 from demos.private_training.flights.figures import epsilon_figure, rows_figure
 from demos.private_training.flights.methods import PLAIN, Way
 from demos.private_training.flights.own import used
@@ -47,17 +47,14 @@ def flights(config: PrivateTrainingConfig, run: Run) -> Chapter:
     )
 
 
-def most_rows(way: Way, config: PrivateTrainingConfig) -> int:
-    """Of a unit, that a way sees in the table; 0: all."""
-    return {SEVERAL: config.flights.rows, PLAIN: 0}.get(way, 1)
-
-
 def named(way: Way, most: int) -> str:
     """A way, as tables have it."""
-    return f"our step, up to {most} rows of a unit" if way == SEVERAL else WORDS[way]
+    return WORDS[way].format(most=most)
 
 
 WORDS: dict[Way, str] = {
+    SEVERAL: "our step, up to {most} rows of a unit",
+    SPREAD: "Opacus, up to {most} rows of a unit",
     ONE: "Opacus, one row of a unit",
     EACH: "Opacus, each row a unit: promises rows alone",
     PLAIN: "logistic regression on all rows: promises nothing",
@@ -69,7 +66,9 @@ def _percent(found: Found, cell: Cell) -> list[float]:
 
 
 def _headline(found: Found, epsilon: float, config: PrivateTrainingConfig) -> Headline:
-    values = {way: _percent(found, (way, most_rows(way, config), epsilon)) for way in (SEVERAL, ONE)}
+    # The stronger of the two peers with the same promise.
+    against = SPREAD if SPREAD in config.flights.methods else ONE
+    values = {way: _percent(found, (way, most_rows(way, config), epsilon)) for way in (SEVERAL, against)}
     words = {named(way, most_rows(way, config)): numbers for way, numbers in values.items()}
     ours, peer = words
     return headline(
@@ -125,16 +124,22 @@ def _auc_table(found: Found, rows: Rows, config: PrivateTrainingConfig) -> Table
 
 
 def _gain_table(found: Found, config: PrivateTrainingConfig) -> Table:
-    section, row = config.flights, [named(SEVERAL, config.flights.rows)]
-    for epsilon in section.epsilons:
-        ours, peer = (_percent(found, (way, most_rows(way, config), epsilon)) for way in (SEVERAL, ONE))
-        interval = paired_difference(ours, peer, unit="seeds")
-        row.append(f"{np.mean(ours) - np.mean(peer):+.1f} ({interval.low:+.1f} to {interval.high:+.1f})")
+    section, table = config.flights, list[list[str | float | None]]()
+    for peer in (way for way in (SPREAD, ONE) if way in section.methods):
+        row: list[str | float | None] = [f"over {named(peer, section.rows)}"]
+        for epsilon in section.epsilons:
+            ours, theirs = (_percent(found, (way, most_rows(way, config), epsilon)) for way in (SEVERAL, peer))
+            interval = paired_difference(ours, theirs, unit="seeds")
+            row.append(f"{np.mean(ours) - np.mean(theirs):+.1f} ({interval.low:+.1f} to {interval.high:+.1f})")
+        table.append(row)
     return Table(
-        title="Points of AUC over one row of a unit",
-        columns=[Column(name="method"), *[Column(name=f"epsilon {epsilon:g}") for epsilon in section.epsilons]],
-        rows=[[*row]],
-        caption=f"Of the same promise. Intervals: 95 %, paired bootstrap over {section.seeds} seeds.",
+        title="Points of AUC over the same promise by Opacus",
+        columns=[
+            Column(name=named(SEVERAL, section.rows)),
+            *[Column(name=f"epsilon {epsilon:g}") for epsilon in section.epsilons],
+        ],
+        rows=table,
+        caption=f"Intervals: 95 %, paired bootstrap over {section.seeds} seeds.",
     )
 
 
@@ -226,7 +231,7 @@ def _recipes_table(found: Found, config: PrivateTrainingConfig) -> Table:
         rows=table,
         caption=(
             "Epsilon of what the method calls a unit. The AUC on public units is that of the best recipe, of few units "
-            "in four folds, with noise that is to the mean gradient what it is on the private ones."
+            "in folds, with noise that is to the mean gradient what it is on the private ones."
         ),
     )
 

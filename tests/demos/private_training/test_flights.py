@@ -10,11 +10,11 @@ import torch
 
 from demos.private_training.budget.accountant import Mechanism, epsilon_of
 from demos.private_training.budget.group import group_epsilon
-from demos.private_training.config import EACH, ONE, SEVERAL, FlightsSection
+from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD, FlightsSection
 from demos.private_training.data import manifest
 from demos.private_training.demo import DEMO
 from demos.private_training.flights.jobs import Job, _scaled
-from demos.private_training.flights.methods import number_of, recipes
+from demos.private_training.flights.methods import noise_for, number_of, recipes, units
 from demos.private_training.flights.own import read
 from demos.private_training.flights.rows import (
     CARRIERS,
@@ -154,7 +154,7 @@ def test_with_all_rows_at_every_step_noise_counts_for_as_much_less() -> None:
         group_epsilon(Mechanism(1.0, 1.0, 1), 0, DELTA)
 
 
-@pytest.mark.parametrize("way", [SEVERAL, ONE, EACH])
+@pytest.mark.parametrize("way", [SEVERAL, SPREAD, ONE, EACH])
 def test_recipes_are_of_one_price_and_noise_on_few_units_is_to_the_mean_what_it_will_be(way: str) -> None:
     rows = owned([40] * 200)
     tried = recipes(way, len(rows.labels), 8)
@@ -163,9 +163,17 @@ def test_recipes_are_of_one_price_and_noise_on_few_units_is_to_the_mean_what_it_
     owners = split(rows, 0.1, 0.2, seed=0, number=0)
     job = Job(way, rows, owners, 4, 3.0, 2.0, tried[0], 0)
     recipe, multiplier = _scaled(job, tried[0], owners.public)
-    few, many = (number_of(way, rows, part) for part in (owners.public, owners.train))
+    few, many = (number_of(way, rows, part, 4) for part in (owners.public, owners.train))
     assert recipe.rate <= 1
+    assert many == len(units(way, rows, owners.train, 4, 0))
     assert multiplier / (recipe.rate * few) == pytest.approx(job.multiplier / (tried[0].rate * many))
+
+
+def test_rows_that_are_clipped_one_by_one_take_as_many_times_the_noise() -> None:
+    mechanism = Mechanism(8.0, 1.0, 30)
+    told = Mechanism(noise_for(SPREAD, 5, mechanism), 1.0, 30)
+    assert group_epsilon(told, 5, DELTA) == pytest.approx(epsilon_of(mechanism, DELTA), rel=1e-2)
+    assert noise_for(SEVERAL, 5, mechanism) == mechanism.multiplier
 
 
 def own_table() -> pd.DataFrame:
@@ -287,11 +295,11 @@ def test_a_delta_that_would_allow_to_publish_a_unit_is_refused(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_the_chapter_tells_of_units_beside_rows(tmp_path: Path) -> None:
-    overrides = [*FEW, "flights.units=300", f"flights.methods=['{SEVERAL}', '{ONE}', '{EACH}']"]
+    overrides = [*FEW, "flights.units=300", f"flights.methods=['{SEVERAL}', '{SPREAD}', '{ONE}', '{EACH}']"]
     config = load_config(DEMO.config, DEMO.slug, "smoke", overrides=overrides)
     folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
     result = envelope.result
-    assert [headline.peer for headline in result.headlines] == ["Opacus, one row of a unit"]
+    assert [headline.peer for headline in result.headlines] == ["Opacus, up to 4 rows of a unit"]
     promises = next(table for table in result.tables if table.title.startswith("Epsilon of a unit"))
     assert [row[0] for row in promises.rows] == ["each row a unit, epsilon 3", "whole units, epsilon 3"]
     assert [float(str(cell)) > 3 for cell in promises.rows[0][1:2]] == [True]
@@ -310,7 +318,7 @@ def test_the_chapter_runs_on_a_file_of_ones_own(tmp_path: Path) -> None:
         "flights.unit=who",
         "flights.label=late",
         "flights.ranges={hour: [0, 24]}",
-        f"flights.methods=['{SEVERAL}', '{ONE}', '{EACH}']",
+        f"flights.methods=['{SEVERAL}', '{SPREAD}', '{ONE}', '{EACH}']",
     ]
     config = load_config(DEMO.config, DEMO.slug, "smoke", overrides=overrides)
     _, envelope = execute(DEMO, config, "smoke", Options(tmp_path / "runs", quiet=True))
