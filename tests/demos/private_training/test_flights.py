@@ -39,6 +39,12 @@ DELTA = 1e-5
 ONE_STEP = Recipe(steps=1, rate=1.0, learning_rate=1.0, bound=0.1, momentum=0.0, averaged=0.0)
 
 
+@pytest.fixture(scope="module")
+def year() -> Rows:
+    """All departures."""
+    return departures()
+
+
 def owned(counts: list[int]) -> Rows:
     """Owners with so many rows; the last two inputs of a row tell its owner and its number among all."""
     random = np.random.default_rng(0)
@@ -48,16 +54,21 @@ def owned(counts: list[int]) -> Rows:
     return Rows(owners, random.integers(0, 2, len(owners)), inputs)
 
 
-def test_no_aircraft_is_in_two_parts() -> None:
+def test_no_aircraft_is_in_two_parts(year: Rows) -> None:
     raw = pd.read_csv(fetch_member(manifest(), FILE), usecols=["tailnum", "arr_delay"])
     tails = raw.loc[raw["arr_delay"].notna() & raw["tailnum"].notna(), "tailnum"].to_numpy(dtype=str)
-    rows = departures()
-    first, second = (split(rows, 0.1, 0.2, seed=0, number=number) for number in (0, 1))
-    parts = [set(tails[rows.of(part)]) for part in (first.public, first.train, first.test)]
+    first, second = (split(year, 0.1, 0.2, seed=0, number=number) for number in (0, 1))
+    parts = [set(tails[year.of(part)]) for part in (first.public, first.train, first.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(set(tails)) == 4037
     # Public units choose recipes for all seeds, and so may be private for none of them.
     assert np.array_equal(first.public, second.public)
     assert not np.array_equal(first.test, second.test)
+
+
+def test_the_departures_are_those_of_the_card(year: Rows) -> None:
+    assert len(year.labels) == 327_346
+    assert (year.counts.min(), np.median(year.counts), year.counts.max()) == (1, 53, 544)
+    assert round(float(year.labels.mean()), 2) == 0.24
 
 
 def test_what_a_row_is_fed_does_not_depend_on_other_rows() -> None:
