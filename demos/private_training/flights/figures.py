@@ -28,12 +28,12 @@ def epsilon_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Fig
     from matplotlib import pyplot
 
     section = config.flights
-    drawing, axes = pyplot.subplots(figsize=(7.5, 4.5))
+    drawing, axes = pyplot.subplots(figsize=(8.5, 4.2), layout="constrained")
     labels: dict[Way, str] = {
-        SEVERAL: f"our step, up to {section.rows} rows of a unit",
-        SPREAD: f"Opacus, up to {section.rows} rows of a unit",
-        ONE: "Opacus, one row of a unit",
-        EACH: "Opacus, each row a unit (epsilon of a row)",
+        SEVERAL: f"our step,\nup to {section.rows} rows of a unit",
+        SPREAD: f"Opacus,\nup to {section.rows} rows of a unit",
+        ONE: "Opacus,\none row of a unit",
+        EACH: "Opacus, each row a unit\n(epsilon of a row)",
     }
     for way in section.methods:
         most = most_rows(way, config)
@@ -43,8 +43,7 @@ def epsilon_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Fig
     _reference(axes, found)
     axes.set(xscale="log", xlabel="epsilon", ylabel="AUC on unseen units [%]")
     axes.set_xticks(section.epsilons, [f"{epsilon:g}" for epsilon in section.epsilons])
-    axes.minorticks_off()
-    axes.legend(fontsize=8, frameon=False)
+    _finish(axes)
     first = section.epsilons[0]
     ours, peer = (_mean(found, cell) for cell in ((SEVERAL, section.rows, first), (ONE, 1, first)))
     return run.figure(
@@ -65,7 +64,7 @@ def rows_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Figure
 
     epsilon = config.flights.sweep_epsilon
     tried = sorted(most for way, most, budget in found.scores if way == SEVERAL and budget == epsilon)
-    drawing, axes = pyplot.subplots(figsize=(7.5, 4.5))
+    drawing, axes = pyplot.subplots(figsize=(8.5, 4.2), layout="constrained")
     for budget, style, label in ((epsilon, "-", f"our step, epsilon {epsilon:g}"), (NO_NOISE, ":", "without noise")):
         cells: list[Cell] = [(SEVERAL, most, budget) for most in tried]
         _line(axes, found, tried, cells, color=COLOURS[SEVERAL], linestyle=style, label=label)
@@ -73,8 +72,7 @@ def rows_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Figure
     axes.set_xscale("log", base=2)
     axes.set(xlabel="most rows of a unit", ylabel="AUC on unseen units [%]")
     axes.set_xticks(tried, [f"{most}" for most in tried])
-    axes.minorticks_off()
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    _finish(axes)
     ends = [_mean(found, (SEVERAL, most, epsilon)) for most in (tried[0], tried[-1])]
     return run.figure(
         drawing,
@@ -99,10 +97,39 @@ def _line(
         [bound.high - mean for mean, bound in zip(means, bounds, strict=True)],
     ]
     axes.errorbar(
-        places, means, yerr=spread, color=color, linestyle=linestyle, marker="o", markersize=4, capsize=2, label=label
+        places,
+        means,
+        yerr=spread,
+        color=color,
+        linestyle=linestyle,
+        linewidth=2.0 if color == COLOURS[SEVERAL] else 1.3,
+        marker="o",
+        markersize=4,
+        capsize=2,
+        label=label,
     )
 
 
 def _reference(axes: Axes, found: Found) -> None:
     plain = _mean(found, (PLAIN, 0, NO_NOISE))
-    axes.axhline(plain, color=COLOURS[PLAIN], linewidth=0.8, label="logistic regression on all rows, no promise")
+    axes.axhline(plain, color=COLOURS[PLAIN], linewidth=0.8, label="logistic regression\non all rows, no promise")
+
+
+def _finish(axes: Axes) -> None:
+    """Names of the lines beside them, in the order in which they end."""
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="0.9")
+    axes.set_axisbelow(True)
+    handles, names = axes.get_legend_handles_labels()
+    lines = [handle.lines[0] if hasattr(handle, "lines") else handle for handle in handles]
+    order = sorted(range(len(lines)), key=lambda place: -float(lines[place].get_ydata()[-1]))
+    axes.legend(
+        [handles[place] for place in order],
+        [names[place] for place in order],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        fontsize=8.5,
+        frameon=False,
+        labelspacing=1.0,
+    )

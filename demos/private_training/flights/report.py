@@ -230,8 +230,8 @@ def _recipes_table(found: Found, config: PrivateTrainingConfig) -> Table:
         ],
         rows=table,
         caption=(
-            "Epsilon of what the method calls a unit. The AUC on public units is that of the best recipe, of few units "
-            "in folds, with noise that is to the mean gradient what it is on the private ones."
+            "Epsilon of a unit, but of a row where each is one. The AUC on public units is that of the best recipe, of "
+            "few units in folds, with noise that is to the mean gradient what it is on the private ones."
         ),
     )
 
