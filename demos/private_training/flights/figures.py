@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -122,7 +122,7 @@ def _finish(axes: Axes) -> None:
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
     handles, names = axes.get_legend_handles_labels()
-    lines = [handle.lines[0] if hasattr(handle, "lines") else handle for handle in handles]
+    lines: list[Any] = [handle.lines[0] if hasattr(handle, "lines") else handle for handle in handles]
     order = sorted(range(len(lines)), key=lambda place: -float(lines[place].get_ydata()[-1]))
     axes.legend(
         [handles[place] for place in order],
