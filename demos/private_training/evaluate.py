@@ -19,6 +19,13 @@ CHAPTERS = {
             "when the training may not tell who was in it."
         ),
     ),
+    "flights": Part(
+        title="Units that own several rows",
+        intro=(
+            "The promise is to a unit with all its rows. Unless the rows are yours: will a flight arrive more than 15 "
+            "minutes late? The unit is an aircraft with all its flights of 2013, from one to some hundreds."
+        ),
+    ),
     "audit": Part(
         title="Attacks",
         intro=(
@@ -68,6 +75,10 @@ def _chapter(name: str, config: PrivateTrainingConfig, run: Run) -> Chapter:
         from demos.private_training.learn.report import learn
 
         return learn(config, run)
+    if name == "flights":
+        from demos.private_training.flights.report import flights
+
+        return flights(config, run)
     if name == "audit":
         from demos.private_training.audit.report import audit
 

@@ -1,0 +1,127 @@
+"""All ways at all budgets, and ours with other bounds on the rows of a unit; recipes are chosen on public owners."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from demos.private_training.budget.accountant import checked_delta
+from demos.private_training.budget.group import group_epsilon
+from demos.private_training.config import EACH, SEVERAL, SPREAD
+from demos.private_training.flights.jobs import Job, train, try_publicly
+from demos.private_training.flights.methods import PLAIN, Way, mechanism, noise_for, number_of, recipes
+from demos.private_training.flights.rows import Rows, Split, split
+
+if TYPE_CHECKING:
+    from demos.private_training.budget.accountant import Mechanism
+    from demos.private_training.config import PrivateTrainingConfig
+    from demos.private_training.learn.fit import Recipe
+    from shared.demo import Run
+
+GROUPS = (10, 100)  # rows of an owner, beside the most that one has, for whom a promise to rows is reckoned
+NO_NOISE = math.inf
+Cell = tuple[Way, int, float]  # a way, the most rows of a unit, and epsilon, which is infinite without noise
+
+
+@dataclass(frozen=True)
+class Found:
+    """scores: AUC of each seed, 0 to 1; chosen: recipes; public_scores: AUC of those on public owners; mechanisms: of
+    what has noise; groups: (epsilon of a row, rows of an owner) -> epsilon of the owner; splits: of each seed."""
+
+    scores: dict[Cell, list[float]]
+    chosen: dict[Cell, Recipe]
+    public_scores: dict[Cell, float]
+    mechanisms: dict[Cell, Mechanism]
+    groups: dict[tuple[float, int], float]
+    splits: list[Split]
+
+
+def most_rows(way: Way, config: PrivateTrainingConfig) -> int:
+    """Rows of a unit that a way sees in the table; 0: all, without a bound."""
+    return config.flights.rows if way in (SEVERAL, SPREAD) else 0 if way == PLAIN else 1
+
+
+def cells(config: PrivateTrainingConfig) -> list[Cell]:
+    """What is trained with noise, each once."""
+    flights = config.flights
+    table: list[Cell] = [(way, most_rows(way, config), each) for way in flights.methods for each in flights.epsilons]
+    sweep: list[Cell] = [(SEVERAL, most, flights.sweep_epsilon) for most in flights.sweep]
+    return list(dict.fromkeys([*table, *sweep]))
+
+
+def loosest(config: PrivateTrainingConfig) -> dict[tuple[Way, int], float]:
+    """The largest epsilon of each way and bound, whose recipe is also that without noise."""
+    found: dict[tuple[Way, int], float] = {}
+    for way, most, epsilon in cells(config):
+        found[way, most] = max(epsilon, found.get((way, most), 0.0))
+    return found
+
+
+def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
+    """Train everything. Raises UserError when delta is too large for the number of units."""
+    flights = config.flights
+    splits = [split(rows, flights.public, flights.test, config.seed, number) for number in range(flights.seeds)]
+    for way in flights.methods:
+        # Several rows are bounded for the sake of their unit.
+        checked_delta(flights.delta, number_of(EACH if way == EACH else SEVERAL, rows, splits[0].train, flights.rows))
+    mechanisms = {
+        cell: mechanism(recipes(cell[0], len(rows.labels), flights.recipes)[0], cell[2], flights.delta)
+        for cell in run.track("noise", cells(config))
+    }
+    chosen, public_scores = _choose(config, rows, splits[0], mechanisms, run)
+    jobs = []
+    for number, owners in enumerate(splits):
+        seed = config.seed + number
+        for cell, recipe in chosen.items():
+            jobs.append(Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, seed))
+        for bounded, epsilon in loosest(config).items():
+            jobs.append(Job(bounded[0], rows, owners, bounded[1], NO_NOISE, 0.0, chosen[*bounded, epsilon], seed))
+        jobs.append(Job(PLAIN, rows, owners, 0, NO_NOISE, 0.0, None, seed))
+    scores: dict[Cell, list[float]] = {}
+    for job, score in zip(jobs, run.map("private training on owned rows", train, jobs), strict=True):
+        scores.setdefault((job.way, job.most, job.epsilon), []).append(score)
+    return Found(scores, chosen, public_scores, mechanisms, _groups(config, rows, mechanisms, run), splits)
+
+
+def _choose(
+    config: PrivateTrainingConfig, rows: Rows, owners: Split, mechanisms: dict[Cell, Mechanism], run: Run
+) -> tuple[dict[Cell, Recipe], dict[Cell, float]]:
+    """The best recipe of each cell on the public owners, and its AUC there."""
+    jobs = [
+        Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, config.seed)
+        for cell in mechanisms
+        for recipe in recipes(cell[0], len(rows.labels), config.flights.recipes)
+    ]
+    chosen: dict[Cell, Recipe] = {}
+    best: dict[Cell, float] = {}
+    for job, score in zip(jobs, run.map("recipes on public owners", try_publicly, jobs), strict=True):
+        cell = (job.way, job.most, job.epsilon)
+        if job.recipe is not None and score > best.get(cell, -1.0):
+            best[cell], chosen[cell] = score, job.recipe
+    return chosen, best
+
+
+def _groups(
+    config: PrivateTrainingConfig, rows: Rows, mechanisms: dict[Cell, Mechanism], run: Run
+) -> dict[tuple[float, int], float]:
+    if EACH not in config.flights.methods:
+        return {}
+    asked = [
+        (mechanisms[EACH, 1, epsilon], count, config.flights.delta)
+        for epsilon in config.flights.epsilons
+        for count in group_sizes(rows)
+    ]
+    found = run.map("what rows promise an owner", _group, asked)
+    keys = [(epsilon, count) for epsilon in config.flights.epsilons for count in group_sizes(rows)]
+    return dict(zip(keys, found, strict=True))
+
+
+def group_sizes(rows: Rows) -> list[int]:
+    """Rows of an owner for whom the promise to a row is reckoned: some, and the most that one has."""
+    most = int(rows.counts.max())
+    return [*(count for count in GROUPS if count < most), most]
+
+
+def _group(asked: tuple[Mechanism, int, float]) -> float:
+    return group_epsilon(*asked)
