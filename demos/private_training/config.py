@@ -141,6 +141,7 @@ class TrustSection(Section):
     def _private(self) -> TrustSection:
         if self.delta >= 1 / self.aircraft:
             raise ValueError(f"delta must be below 1/N = {1 / self.aircraft:g} for {self.aircraft} aircraft")
+        return self
 
 
 class FlightsSection(Section):
