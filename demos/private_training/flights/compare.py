@@ -26,11 +26,12 @@ Cell = tuple[Way, int, float]  # a way, the most rows of a unit, and epsilon, wh
 
 @dataclass(frozen=True)
 class Found:
-    """scores: AUC of each seed, 0 to 1; chosen: recipes; public_scores: AUC of those on public owners; mechanisms: of
-    what has noise; groups: (epsilon of a row, rows of an owner) -> epsilon of the owner; splits: of each seed."""
+    """scores: AUC of each seed, 0 to 1; chosen: recipes, and the rows of a unit that they use; public_scores: AUC of
+    those on public owners; mechanisms: of what has noise; groups: (epsilon of a row, rows of an owner) -> epsilon of
+    the owner; splits: of each seed."""
 
     scores: dict[Cell, list[float]]
-    chosen: dict[Cell, Recipe]
+    chosen: dict[Cell, tuple[Recipe, int]]
     public_scores: dict[Cell, float]
     mechanisms: dict[Cell, Mechanism]
     groups: dict[tuple[float, int], float]
@@ -70,36 +71,52 @@ def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
         for cell in run.track("noise", cells(config))
     }
     chosen, public_scores = _choose(config, rows, splits[0], mechanisms, run)
-    jobs = []
+    jobs: list[tuple[Cell, Job]] = []
     for number, owners in enumerate(splits):
         seed = config.seed + number
-        for cell, recipe in chosen.items():
-            jobs.append(Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, seed))
-        for bounded, epsilon in loosest(config).items():
-            jobs.append(Job(bounded[0], rows, owners, bounded[1], NO_NOISE, 0.0, chosen[*bounded, epsilon], seed))
-        jobs.append(Job(PLAIN, rows, owners, 0, NO_NOISE, 0.0, None, seed))
+        for cell, (recipe, most) in chosen.items():
+            noise = noise_for(cell[0], most, mechanisms[cell])
+            jobs.append((cell, Job(cell[0], rows, owners, most, cell[2], noise, recipe, seed)))
+        for (each, bound), epsilon in loosest(config).items():
+            recipe, most = chosen[each, bound, epsilon]
+            jobs.append(((each, bound, NO_NOISE), Job(each, rows, owners, most, NO_NOISE, 0.0, recipe, seed)))
+        jobs.append(((PLAIN, 0, NO_NOISE), Job(PLAIN, rows, owners, 0, NO_NOISE, 0.0, None, seed)))
     scores: dict[Cell, list[float]] = {}
-    for job, score in zip(jobs, run.map("private training on owned rows", train, jobs), strict=True):
-        scores.setdefault((job.way, job.most, job.epsilon), []).append(score)
+    found = run.map("private training on owned rows", train, [job for _, job in jobs])
+    for (cell, _), score in zip(jobs, found, strict=True):
+        scores.setdefault(cell, []).append(score)
     return Found(scores, chosen, public_scores, mechanisms, _groups(config, rows, mechanisms, run), splits)
 
 
 def _choose(
     config: PrivateTrainingConfig, rows: Rows, owners: Split, mechanisms: dict[Cell, Mechanism], run: Run
-) -> tuple[dict[Cell, Recipe], dict[Cell, float]]:
-    """The best recipe of each cell on the public owners, and its AUC there."""
+) -> tuple[dict[Cell, tuple[Recipe, int]], dict[Cell, float]]:
+    """The best recipe of each cell on the public owners, with its rows of a unit, and its AUC there."""
     jobs = [
-        Job(cell[0], rows, owners, *cell[1:], noise_for(*cell[:2], mechanisms[cell]), recipe, config.seed)
+        (
+            cell,
+            Job(cell[0], rows, owners, most, cell[2], noise_for(cell[0], most, mechanisms[cell]), recipe, config.seed),
+        )
         for cell in mechanisms
+        for most in bounds_of(cell, config)
         for recipe in recipes(cell[0], len(rows.labels), config.flights.recipes)
     ]
-    chosen: dict[Cell, Recipe] = {}
+    chosen: dict[Cell, tuple[Recipe, int]] = {}
     best: dict[Cell, float] = {}
-    for job, score in zip(jobs, run.map("recipes on public owners", try_publicly, jobs), strict=True):
-        cell = (job.way, job.most, job.epsilon)
+    scores = run.map("recipes on public owners", try_publicly, [job for _, job in jobs])
+    for (cell, job), score in zip(jobs, scores, strict=True):
         if job.recipe is not None and score > best.get(cell, -1.0):
-            best[cell], chosen[cell] = score, job.recipe
+            best[cell], chosen[cell] = score, (job.recipe, job.most)
     return chosen, best
+
+
+def bounds_of(cell: Cell, config: PrivateTrainingConfig) -> list[int]:
+    """Rows of a unit that are tried for a cell. The noise of a library that clips rows grows with them, and how many
+    serve it best is for its recipe to choose."""
+    way, most, _ = cell
+    if way != SPREAD:
+        return [most]
+    return sorted({each for each in config.flights.sweep if 1 < each < most} | {most})
 
 
 def _groups(

@@ -31,7 +31,7 @@ def epsilon_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Fig
     drawing, axes = pyplot.subplots(figsize=(8.5, 4.2), layout="constrained")
     labels: dict[Way, str] = {
         SEVERAL: f"our step,\nup to {section.rows} rows of a unit",
-        SPREAD: f"Opacus,\nup to {section.rows} rows of a unit",
+        SPREAD: f"Opacus,\nat most {section.rows} rows of a unit",
         ONE: "Opacus,\none row of a unit",
         EACH: "Opacus, each row a unit\n(epsilon of a row)",
     }

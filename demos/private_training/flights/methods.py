@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
-from demos.private_training.config import EACH, SEVERAL, SPREAD, WayName
+from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD, WayName
 from demos.private_training.flights.rows import Rows, bounded, single_rows
 from demos.private_training.learn.fit import Recipe, Units, fit, predicted
 from demos.private_training.learn.networks import linear
@@ -29,14 +29,16 @@ UNIT_STEPS = 100
 ROW_STEPS, ROW_BATCH, LEAST_RATE = 200, 500, 0.01
 # Bound -> learning rates. The mean gradient of several rows is shorter than that of one.
 UNIT_RATES = {0.03: (3.0, 6.0, 12.0, 25.0), 0.3: (0.3, 1.0, 3.0, 10.0)}
-SPREAD_RATES = {0.1: (1.0, 3.0, 6.0, 12.0), 1.0: (0.1, 0.3, 1.0, 3.0)}
+ONE_RATES = {0.03: (6.0, 12.0, 25.0, 50.0), 0.3: (1.0, 3.0, 10.0, 30.0)}
+SPREAD_RATES = {0.1: (0.3, 1.0, 3.0, 10.0), 1.0: (0.03, 0.1, 0.4, 1.5)}
 ROW_RATES = {0.1: (1.0, 3.0, 10.0, 30.0), 1.0: (0.3, 1.0, 3.0, 10.0)}
 
 
 def recipes(way: Way, rows: int, count: int) -> list[Recipe]:
     """`count` of a private way's 8, from 2, spread over all of them; all of one price. rows: in all, taken as
     public."""
-    steps, rate, rates = UNIT_STEPS, 1.0, SPREAD_RATES if way == SPREAD else UNIT_RATES
+    steps, rate = UNIT_STEPS, 1.0
+    rates = SPREAD_RATES if way == SPREAD else ONE_RATES if way == ONE else UNIT_RATES
     if way == EACH:
         steps, rate, rates = ROW_STEPS, min(1.0, max(LEAST_RATE, round(ROW_BATCH / rows, 2))), ROW_RATES
     every = [Recipe(steps, rate, each, bound) for bound, some in rates.items() for each in some]

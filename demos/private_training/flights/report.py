@@ -54,7 +54,7 @@ def named(way: Way, most: int) -> str:
 
 WORDS: dict[Way, str] = {
     SEVERAL: "our step, up to {most} rows of a unit",
-    SPREAD: "Opacus, up to {most} rows of a unit",
+    SPREAD: "Opacus, at most {most} rows of a unit",
     ONE: "Opacus, one row of a unit",
     EACH: "Opacus, each row a unit: promises rows alone",
     PLAIN: "logistic regression on all rows: promises nothing",
@@ -199,12 +199,12 @@ def swept(found: Found, epsilon: float) -> list[int]:
 
 def _recipes_table(found: Found, config: PrivateTrainingConfig) -> Table:
     table: Cells = []
-    for cell, recipe in found.chosen.items():
+    for cell, (recipe, most) in found.chosen.items():
         mechanism = found.mechanisms[cell]
         cost = bill(mechanism, config.flights.delta)
         table.append(
             [
-                f"{named(cell[0], cell[1])}; {recipe.steps} steps at {recipe.rate:g}",
+                f"{named(cell[0], most)}; {recipe.steps} steps at {recipe.rate:g}",
                 cell[2],
                 recipe.learning_rate,
                 recipe.bound,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from demos.private_training.config import FlightsSection
 
-LATE = 15  # minutes after schedule, above which an arrival counts as late
+LATE = 15  # minutes after schedule: later arrivals are delays to the US Department of Transportation
 FILE = "flights.csv.zip"
 # Of the timetable and the registers, not of the rows: airlines that reported to the Bureau of Transportation
 # Statistics in 2013, the three airports of New York, and the calendar.

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 
 from demos.private_training.data import manifest
+from demos.private_training.flights.rows import CARRIERS, FILE, LATE, one_hot
 from demos.private_training.learn.fit import Units
 from shared.data import fetch_member, uses
 from shared.errors import UserError
@@ -26,12 +27,9 @@ if TYPE_CHECKING:
 
     from shared.result import DataUse
 
-# IATA codes of the airlines that flew from New York in 2013, by the Bureau of Transportation Statistics.
-CARRIERS = ("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV")
 MILES = (250, 500, 1000, 1500, 2000)  # between classes of the distance
 SIZES = (12, 7, 24, len(CARRIERS) + 1, len(MILES) + 1)  # classes of month, weekday, hour, carrier (0: other), distance
 WIDTH = sum(SIZES)
-LATE = 15  # minutes behind the schedule, on arrival: beyond them the US Department of Transportation counts a delay
 COLUMNS = ["month", "day", "hour", "carrier", "distance", "arr_delay", "tailnum", "origin"]
 
 
@@ -67,16 +65,13 @@ class Rows:
 
     def features(self) -> NDArray[np.float32]:
         """(n, WIDTH): a one for each class, in rows of length 1."""
-        ones = np.zeros((len(self), WIDTH), dtype=np.float32)
-        starts = np.cumsum((0, *SIZES[:-1]))
-        ones[np.arange(len(self))[:, None], self.classes + starts] = len(SIZES) ** -0.5
-        return ones
+        return one_hot([(places.astype(np.int64), size) for places, size in zip(self.classes.T, SIZES, strict=True)])
 
 
 @functools.cache
 def departures() -> Rows:
     """All of 2013 that have a tail number and arrived: cancelled and diverted ones have no delay."""
-    table = pd.read_csv(fetch_member(manifest(), "flights.csv.zip"), usecols=COLUMNS)
+    table = pd.read_csv(fetch_member(manifest(), FILE), usecols=COLUMNS)
     table = table.dropna(subset=["tailnum", "arr_delay"])
     day = np.datetime64("2013-01") + (table["month"].to_numpy() - 1)
     weekday = (day.astype("datetime64[D]") + (table["day"].to_numpy() - 1)).astype(
@@ -96,7 +91,7 @@ def departures() -> Rows:
 
 def used() -> list[DataUse]:
     """Provenance."""
-    return uses(manifest(), "flights.csv.zip")
+    return uses(manifest(), FILE)
 
 
 def split(rows: Rows, share: float, seed: int, *names: str) -> tuple[Rows, Rows]:
