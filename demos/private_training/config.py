@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
+from shared.names import did_you_mean
 
 MethodName = Literal[
     "small CNN, Opacus",
@@ -26,6 +27,7 @@ SEVERAL: WayName = "several rows"
 SPREAD: WayName = "several rows, Opacus"
 ONE: WayName = "one row, Opacus"
 EACH: WayName = "rows as units, Opacus"
+AIRPORTS = ("EWR", "JFK", "LGA")  # of New York
 Tuning = Literal["public", "charged"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epsilon = Annotated[float, Field(gt=0, le=100)]
@@ -139,6 +141,9 @@ class TrustSection(Section):
 
     @model_validator(mode="after")
     def _private(self) -> TrustSection:
+        for name in self.owners:
+            if name not in AIRPORTS:
+                raise ValueError(f"owners: there is no {name!r}{did_you_mean(name, AIRPORTS)}")
         if self.delta >= 1 / self.aircraft:
             raise ValueError(f"delta must be below 1/N = {1 / self.aircraft:g} for {self.aircraft} aircraft")
         return self

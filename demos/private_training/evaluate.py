@@ -45,6 +45,11 @@ CHAPTERS = {
 
 def evaluate(config: PrivateTrainingConfig, run: Run) -> Result:
     """All chapters that are asked for."""
+    if "flights" in config.chapters and config.flights.file is not None:
+        # What is wrong with a file is said before an hour of training, not after.
+        from demos.private_training.flights.own import read
+
+        read(config.flights)
     found = {CHAPTERS[name].title: _chapter(name, config, run) for name in config.chapters}
     data = {use.name: use for chapter in found.values() for use in chapter.data}
     return Result(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from demos.private_training.config import AIRPORTS
 from demos.private_training.data import SLUG, manifest
 from demos.private_training.learn.fit import Units
 from shared.data import fetch_member
@@ -29,7 +30,6 @@ FILE = "flights.csv.zip"
 # Of the timetable and the registers, not of the rows: airlines that reported to the Bureau of Transportation
 # Statistics in 2013, the three airports of New York, and the calendar.
 CARRIERS = ("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV")
-AIRPORTS = ("EWR", "JFK", "LGA")
 MILES = (250.0, 500.0, 750.0, 1000.0, 1500.0, 2000.0, 3000.0)  # borders of the classes of distance
 PARTS_OF_DAY = (6, 8, 10, 12, 14, 16, 18, 20)  # hours, borders of what is crossed with the month
 

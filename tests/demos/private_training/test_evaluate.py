@@ -42,8 +42,16 @@ def test_a_run_tells_both_ways_of_tuning_beside_the_peer(tmp_path: Path) -> None
         ("learn.train=4500", "train and test are 5500 pictures of 5000"),
         (f"learn.methods=['{PEER}']", "which are compared"),
         ("learn.tries=1.5", "learn.tries"),
+        ("trust.owners=[EWR, JKF]", "there is no 'JKF'.*JFK"),
     ],
 )
 def test_what_is_wrong_is_one_line(override: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         load(DEMO.config, DEMO.slug, "cpu", overrides=[override])
+
+
+def test_a_file_that_cannot_be_used_is_told_of_before_anything_is_trained(tmp_path: Path) -> None:
+    overrides = [f"flights.file={tmp_path / 'none.csv'}", "flights.ranges={age: [0, 100]}"]
+    config = load(DEMO.config, DEMO.slug, "cpu", overrides=overrides)
+    with pytest.raises(UserError, match=r"none\.csv: no such file"):
+        execute(DEMO, config, "cpu", Options(tmp_path, quiet=True))

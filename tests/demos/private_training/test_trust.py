@@ -102,11 +102,3 @@ def test_a_run_tells_what_owners_gain_and_what_the_ledger_refused(tmp_path: Path
 def test_what_is_wrong_is_one_line(override: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         load(DEMO.config, DEMO.slug, "cpu", overrides=[override])
-
-
-def test_an_unknown_owner_is_one_line_with_those_that_are_there() -> None:
-    config = load(DEMO.config, DEMO.slug, "smoke", overrides=["trust.owners=[EWR, JKF]"])
-    with pytest.raises(UserError, match=r"there is no 'JKF'.*JFK"):
-        rows_of(config)
-    with pytest.raises(UserError, match="'LGA' has no rows"):
-        departures().of("JFK").of("LGA")
