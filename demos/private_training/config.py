@@ -61,6 +61,9 @@ class LearnSection(Section):
     recipes: int = Field(
         default=6, ge=2, le=6, description="Recipes of each method that are tried, spread over its 6. From 2 to 6."
     )
+    public: int = Field(
+        default=1400, ge=100, le=1400, description="Public digits that recipes are tried on. From 100 to 1400."
+    )
     tries: float = Field(default=5.0, ge=2, le=50, description="Expected trainings of a charged search. From 2 to 50.")
     axes: int = Field(default=400, ge=10, le=1000, description="Public axes that features are put on. 10 to 1000.")
     views: int = Field(

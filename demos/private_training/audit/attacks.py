@@ -74,10 +74,13 @@ def attack(config: PrivateTrainingConfig, run: Run) -> Found:
         epsilon: Mechanism(multiplier_for(epsilon, learn.delta, 1.0, SHORT_STEPS), 1.0, SHORT_STEPS)
         for epsilon in learn.epsilons
     }
-    short = {
-        epsilon: _short(run, f"short trainings, epsilon {epsilon:g}", mechanism, audit.runs, config.seed)
-        for epsilon, mechanism in mechanisms.items()
-    }
+    broken = _variants(config)
+    asked: list[tuple[Mechanism, int, int, Break | None]] = [
+        (mechanism, audit.runs, config.seed, None) for mechanism in mechanisms.values()
+    ]
+    asked += [(mechanism, audit.broken_runs, config.seed + 1, name) for name, mechanism in broken.items()]
+    trials = _short(run, asked)
+    short = dict(zip(mechanisms, trials, strict=False))
     made = tuple(2 * round(share * audit.canaries / 2) for share in GUESSED)
     crowded = [
         Crowded(
@@ -95,7 +98,7 @@ def attack(config: PrivateTrainingConfig, run: Run) -> Found:
         mechanisms,
         short,
         dict(zip(learn.epsilons, guesses, strict=True)),
-        _broken(config, run),
+        {name: (broken[name], found) for name, found in zip(broken, trials[len(short) :], strict=True)},
         _members(inputs, labels, config, run),
         moves(config.seed),
     )
@@ -109,12 +112,21 @@ def _features(config: PrivateTrainingConfig) -> tuple[NDArray[np.float32], NDArr
     return features.numpy(), pictures.labels[chosen].numpy()
 
 
-def _short(run: Run, label: str, mechanism: Mechanism, count: int, seed: int, broken: Break | None = None) -> Trials:
-    jobs = [Short(mechanism, first, min(CHUNK, count - first), seed, broken) for first in range(0, count, CHUNK)]
-    parts = run.map(label, short_trainings, jobs)
-    scores, inside = (np.concatenate(part) for part in zip(*parts, strict=True))
-    # Where both are as likely: fixed beforehand, and best for members and others in equal numbers.
-    return tried(scores, inside, 0.0)
+def _short(run: Run, asked: list[tuple[Mechanism, int, int, Break | None]]) -> list[Trials]:
+    """Trials of short trainings: of each mechanism, a number of them, by a seed, sound or broken."""
+    jobs = [
+        (place, Short(mechanism, first, min(CHUNK, count - first), seed, broken))
+        for place, (mechanism, count, seed, broken) in enumerate(asked)
+        for first in range(0, count, CHUNK)
+    ]
+    parts = run.map("short trainings, in chunks", short_trainings, [job for _, job in jobs])
+    found = []
+    for place in range(len(asked)):
+        mine = [part for (which, _), part in zip(jobs, parts, strict=True) if which == place]
+        scores, inside = (np.concatenate(part) for part in zip(*mine, strict=True))
+        # Where both are as likely: fixed beforehand, and best for members and others in equal numbers.
+        found.append(tried(scores, inside, 0.0))
+    return found
 
 
 def sampled_mechanism(config: PrivateTrainingConfig) -> Mechanism:
@@ -122,21 +134,11 @@ def sampled_mechanism(config: PrivateTrainingConfig) -> Mechanism:
     return Mechanism(config.audit.sampled_noise, RATE, config.audit.sampled_passes * round(1 / RATE))
 
 
-def _broken(config: PrivateTrainingConfig, run: Run) -> dict[Break | None, tuple[Mechanism, Trials]]:
-    claimed = Mechanism(multiplier_for(BROKEN_EPSILON, config.learn.delta, 1.0, SHORT_STEPS), 1.0, SHORT_STEPS)
+def _variants(config: PrivateTrainingConfig) -> dict[Break | None, Mechanism]:
+    """What is claimed of the sound training on samples (None), and of each that is broken."""
     sampled = sampled_mechanism(config)
-    variants: list[tuple[Break | None, Mechanism]] = [
-        (None, sampled),
-        *[(name, sampled if name == "shuffled batches" else claimed) for name in BREAKS],
-    ]
-    runs = config.audit.broken_runs
-    return {
-        name: (
-            mechanism,
-            _short(run, f"trainings with: {name or 'nothing wrong'}", mechanism, runs, config.seed + 1, name),
-        )
-        for name, mechanism in variants
-    }
+    claimed = Mechanism(multiplier_for(BROKEN_EPSILON, config.learn.delta, 1.0, SHORT_STEPS), 1.0, SHORT_STEPS)
+    return {None: sampled, **{name: sampled if name == "shuffled batches" else claimed for name in BREAKS}}
 
 
 def _members(
@@ -150,13 +152,12 @@ def _members(
     for epsilon in sorted(config.learn.epsilons, reverse=True):
         noise = multiplier_for(epsilon, config.learn.delta, CAREFUL.rate, CAREFUL.steps)
         ways[f"epsilon {epsilon:g}"] = (CAREFUL, Mechanism(noise, CAREFUL.rate, CAREFUL.steps))
+    jobs = [
+        job for recipe, mechanism in ways.values() for job in _shadows(inputs, labels, masks, recipe, mechanism, config)
+    ]
+    found = iter(run.map("shadows", shadow, jobs))
     return {
-        name: Members(
-            np.stack(run.map(f"shadows, {name}", shadow, _shadows(inputs, labels, masks, recipe, mechanism, config))),
-            masks,
-            mechanism,
-        )
-        for name, (recipe, mechanism) in ways.items()
+        name: Members(np.stack([next(found) for _ in masks]), masks, mechanism) for name, (_, mechanism) in ways.items()
     }
 
 

@@ -87,11 +87,14 @@ def epsilon_of_all(mechanisms: Sequence[Mechanism], delta: float) -> float:
 @lru_cache(maxsize=256)
 def curve_of(mechanism: Mechanism, grid: float = COARSE) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The whole promise: epsilons (401,) from 0 to 40, and an upper bound of delta (401,) at each of them."""
-    from dp_accounting.pld import PLDAccountant
+    from dp_accounting.pld import privacy_loss_distribution
 
-    accountant = PLDAccountant(value_discretization_interval=grid).compose(event_of(mechanism))
+    # As the accountant of record has it, which tells one delta at a time and takes a hundred times as long.
+    losses = privacy_loss_distribution.from_gaussian_mechanism(
+        mechanism.multiplier, value_discretization_interval=grid, sampling_prob=mechanism.rate
+    ).self_compose(mechanism.steps)
     epsilons = np.linspace(0, 40, 401)
-    return epsilons, np.array([float(accountant.get_delta(epsilon)) for epsilon in epsilons])
+    return epsilons, np.asarray(losses.get_delta_for_epsilon(epsilons), dtype=float)
 
 
 def most_found(mechanism: Mechanism, alarms: float) -> float:
@@ -136,15 +139,24 @@ def multiplier_for(epsilon: float, delta: float, rate: float, steps: int) -> flo
 
 
 def least_noise(cost: Callable[[float], float], epsilon: float) -> float:
-    """The least noise multiplier, to 1e-4 of it, whose `cost`, which falls with it, is at most `epsilon`."""
+    """The least noise multiplier, to 2e-4 of it, whose `cost`, which falls with it, is at most `epsilon`."""
+    from scipy.optimize import brentq
+
     checked_epsilon(epsilon)
-    low, high = 1e-2, 1.0
-    while cost(high) > epsilon:
-        low, high = high, high * 2
-    while high / low > 1 + 1e-4:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if cost(middle) <= epsilon else (middle, high)
-    return high
+
+    def above(logarithm: float) -> float:
+        # Near to a line, which takes few steps to its end.
+        return math.log(min(max(cost(math.exp(logarithm)), 1e-9), 1e9) / epsilon)
+
+    low, high = math.log(0.5), 0.0
+    while above(high) > 0:
+        low, high = high, high + math.log(2)
+    while above(low) <= 0:
+        low, high = low - math.log(2), low
+    least = math.exp(brentq(above, low, high, xtol=5e-5))
+    while cost(least) > epsilon:
+        least *= 1 + 5e-5
+    return least
 
 
 def checked_epsilon(epsilon: float) -> float:

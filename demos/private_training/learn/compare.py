@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from demos.private_training.config import PrivateTrainingConfig
     from shared.demo import Run
 
-PUBLIC_TRAIN = 1400  # of the 1,797 public digits; the others choose
+PUBLIC_TEST = 397  # of the 1,797 public digits: these choose
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,9 @@ def _tables(name: MethodName, config: PrivateTrainingConfig) -> tuple[list[Table
     learn, method = config.learn, METHODS[name]
     private, public = mnist(), public_digits()
     eyes = method.eyes(public.images, learn.axes)
-    rest = len(public) - PUBLIC_TRAIN
     splits = [split(private, learn.train, learn.test, config.seed + number) for number in range(learn.seeds)]
     views = learn.views if method.moved else 1
-    (table,) = _seen(public, [split(public, PUBLIC_TRAIN, rest, config.seed)], views, eyes)
+    (table,) = _seen(public, [split(public, learn.public, PUBLIC_TEST, config.seed)], views, eyes)
     return _seen(private, splits, views, eyes), table
 
 
@@ -107,7 +106,7 @@ def _public_multiplier(name: MethodName, epsilon: float, config: PrivateTraining
     """Of the noise on public digits that is to their mean gradient what it will be to that of the private units."""
     recipe = METHODS[name].recipes[0]
     private = multiplier_for(epsilon, config.learn.delta, recipe.rate, recipe.steps)
-    return private * PUBLIC_TRAIN / config.learn.train
+    return private * config.learn.public / config.learn.train
 
 
 def _jobs(

@@ -31,14 +31,18 @@ class Axes:
 
 
 def public_axes(public_images: Tensor, count: int, described: Callable[[Tensor], Tensor] | None = None) -> Axes:
-    """Principal axes of the features of public pictures: `count`, at most as many as there are pictures.
+    """Principal axes of the features of public pictures: `count`, at most one fewer than there are pictures.
 
     described: (n, 28, 28) -> (n, d) features; scattering by default.
     """
     features = (described or scattered)(public_images)
     mean = features.mean(0)
-    axes = torch.linalg.svd(features - mean, full_matrices=False).Vh[: min(count, len(features))].T
-    return Axes(mean, axes.contiguous())
+    centred = (features - mean).double()
+    # There are fewer pictures than features: by their products, several times as fast as by singular values.
+    squares, places = torch.linalg.eigh(centred @ centred.T)
+    largest = slice(-min(count, len(features) - 1), None)
+    axes = centred.T @ (places[:, largest] / squares[largest].sqrt())
+    return Axes(mean, axes.flip(1).float().contiguous())
 
 
 def scattered(images: Tensor) -> Tensor:

@@ -150,7 +150,9 @@ def _bill_table(config: PrivateTrainingConfig) -> Table:
         for epsilon in learn.epsilons:
             multiplier = multiplier_for(epsilon, learn.delta, recipe.rate, recipe.steps)
             cost = bill(Mechanism(multiplier, recipe.rate, recipe.steps), learn.delta)
-            search = multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
+            search = None
+            if "charged" in learn.tuning:
+                search = multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
             rows.append(
                 [
                     f"{name}: {recipe.steps} steps at {recipe.rate:g}",

@@ -28,7 +28,7 @@ from demos.private_training.audit.canary import shown, with_canaries
 from demos.private_training.audit.jobs import Short, short_trainings
 from demos.private_training.audit.lira import confidence, found_at, halves, likelihood_ratios
 from demos.private_training.audit.report import refuted
-from demos.private_training.budget.accountant import Mechanism, epsilon_of, most_found, multiplier_for
+from demos.private_training.budget.accountant import Mechanism, curve_of, epsilon_of, most_found, multiplier_for
 from demos.private_training.demo import DEMO
 from demos.private_training.learn.fit import Recipe, Units, fit
 from demos.private_training.step.bits import SeededBits
@@ -140,6 +140,10 @@ def test_the_ceiling_of_steps_on_all_units_is_that_of_two_gaussians() -> None:
     for alarms in (1e-4, 0.01, 0.3, 0.9):
         exact = float(norm.cdf(norm.ppf(alarms) + 1.0))
         assert exact <= most_found(mechanism, alarms) <= exact * 1.02
+    epsilons, deltas = curve_of(SAMPLED)
+    at = int(np.argmin(np.abs(epsilons - 5)))
+    # The same promise as the accountant's, read the other way round.
+    assert epsilon_of(SAMPLED, float(deltas[at]), grid=1e-3) == pytest.approx(float(epsilons[at]), rel=1e-3)
     assert most_found(SAMPLED, 0.1) < most_found(Mechanism(SAMPLED.multiplier, 1.0, SAMPLED.steps), 0.1)
 
 
