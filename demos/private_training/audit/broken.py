@@ -1,6 +1,6 @@
 """Trainings that are broken on purpose, one line each, to see whether an audit finds it.
 
-Each of these mistakes has been made in public code. `broken(name)` puts the wrong line in the place of the right one in
+Each is a mistake that is easily made. `broken(name)` puts the wrong line in the place of the right one in
 `learn.fit`, for as long as the block lasts; nothing else may train meanwhile.
 """
 
