@@ -201,7 +201,14 @@ def test_confidence_is_the_log_odds_of_the_right_class() -> None:
 
 @pytest.mark.slow
 def test_a_whole_audit_has_no_claim_refuted_but_the_broken_ones(tmp_path: Path) -> None:
-    few = ["chapters=[audit]", "audit.runs=1000", "audit.broken_runs=400", "audit.shadows=8", "audit.pictures=600"]
+    few = [
+        "chapters=[audit]",
+        "learn.epsilons=[3.0]",
+        "audit.runs=1000",
+        "audit.broken_runs=400",
+        "audit.shadows=8",
+        "audit.pictures=600",
+    ]
     config = load(DEMO.config, DEMO.slug, "smoke", overrides=[*few, "audit.canaries=500", "audit.sampled_noise=0.25"])
     folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
     tables = {table.title: table for table in envelope.result.tables}

@@ -11,6 +11,7 @@ from shared.errors import UserError
 from shared.execute import Options, execute
 
 FEW = [
+    "chapters=[learn]",
     "learn.epsilons=[3.0]",
     "learn.train=200",
     "learn.test=100",

@@ -310,7 +310,7 @@ def test_the_chapter_tells_of_units_beside_rows(tmp_path: Path) -> None:
     config = load_config(DEMO.config, DEMO.slug, "smoke", overrides=overrides)
     folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
     result = envelope.result
-    assert [headline.peer for headline in result.headlines] == ["Opacus, up to 4 rows of a unit"]
+    assert [headline.peer for headline in result.headlines] == ["Opacus, at most 4 rows of a unit"]
     promises = next(table for table in result.tables if table.title.startswith("Epsilon of a unit"))
     assert [row[0] for row in promises.rows] == ["each row a unit, epsilon 3", "whole units, epsilon 3"]
     assert [float(str(cell)) > 3 for cell in promises.rows[0][1:2]] == [True]
