@@ -88,7 +88,7 @@ def _in_pieces(model: nn.Module, units: Units, recipe: Recipe, multiplier: float
 # holds what did best on public digits at epsilon 1 and at 8, and a little more: where a search draws five of six, a
 # span so wide that half of it learns nothing would say more of the span than of the method.
 CNN_RECIPES = tuple(
-    Recipe(steps=100, rate=0.256, learning_rate=rate, bound=bound)
+    Recipe(steps=100, rate=0.128, learning_rate=rate, bound=bound)
     for bound, rate in ((0.1, 1.5), (0.1, 2.5), (0.1, 4.0), (0.1, 6.5), (1.0, 0.4), (1.0, 0.8))
 )
 DEEP_RECIPES = tuple(
