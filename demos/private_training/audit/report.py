@@ -24,7 +24,7 @@ from demos.private_training.audit.bounds import (
 )
 from demos.private_training.audit.figures import bounds_figure, receiver_figure
 from demos.private_training.audit.lira import found_at, likelihood_ratios
-from demos.private_training.budget.accountant import most_found
+from demos.private_training.budget.accountant import COARSE, epsilon_of, most_found
 from demos.private_training.chapter import Chapter
 from demos.private_training.data import used
 from shared.evaluation.intervals import bootstrap
@@ -155,7 +155,8 @@ def _broken_table(found: Found, config: PrivateTrainingConfig) -> Table:
     if BROKEN_EPSILON in found.short:
         variants.insert(0, ("nothing", found.mechanisms[BROKEN_EPSILON], found.short[BROKEN_EPSILON]))
     for name, mechanism, trials in variants:
-        claim = f"epsilon {BROKEN_EPSILON:g}" if mechanism.rate == 1 else "Poisson batches"
+        epsilon = epsilon_of(mechanism, config.learn.delta, COARSE)
+        claim = f"epsilon {epsilon:.3g}" + (", Poisson batches" if mechanism.rate < 1 else "")
         least, most = trials.least_found((1 + confidence) / 2), trials.most_alarms((1 + confidence) / 2)
         ceiling = most_found(mechanism, most)
         verdict = "refuted" if refuted(trials, ceiling, confidence) else "stands"

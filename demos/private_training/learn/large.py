@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from demos.private_training.learn.fit import take_into_mean
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from demos.private_training.learn.fit import Recipe, Units
@@ -24,7 +26,8 @@ def fit_in_pieces(
 ) -> nn.Module:
     """As `fit`, on the first view of each unit, with at most `at_once` of a batch in memory.
 
-    recipe: 1 / rate must be whole. The same weights whatever `at_once` is, up to rounding.
+    recipe: 1 / rate must be whole, and so many batches there must be. The same weights whatever `at_once` is, up to
+    rounding. Raises UserError for a rate that the loader cannot keep: the noise was reckoned for it.
     """
     from opacus.utils.batch_memory_manager import BatchMemoryManager
 
@@ -33,6 +36,9 @@ def fit_in_pieces(
     model = copy.deepcopy(model).to(units.inputs.device).train()
     average = copy.deepcopy(model).requires_grad_(False)
     dataset = TensorDataset(units.inputs[:, 0], units.labels[:, 0])
+    batches = DataLoader(dataset, batch_size=math.ceil(recipe.rate * len(units)))
+    if not math.isclose(len(batches) * recipe.rate, 1):
+        raise UserError(f"{len(units):,} units in {len(batches)} batches are not sampled at a rate of {recipe.rate:g}")
     first = recipe.steps - max(1, round(recipe.steps * recipe.averaged))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hooks on the first layer's input
@@ -40,7 +46,7 @@ def fit_in_pieces(
             module=model,
             optimizer=torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum),
             criterion=nn.CrossEntropyLoss(),
-            data_loader=DataLoader(dataset, batch_size=round(recipe.rate * len(units))),
+            data_loader=batches,
             noise_multiplier=multiplier,
             max_grad_norm=recipe.bound,
         )

@@ -176,6 +176,13 @@ def test_a_large_network_learns_the_same_in_pieces_of_any_size() -> None:
         assert not torch.equal(one, first)
 
 
+def test_a_rate_that_pieces_cannot_keep_is_refused() -> None:
+    units = Units(torch.rand(6, 1, 28, 28), torch.zeros(6, 1, dtype=torch.long))
+    recipe = Recipe(steps=1, rate=0.25, learning_rate=0.1, bound=0.5)
+    with pytest.raises(UserError, match=r"6 units in 3 batches are not sampled at a rate of 0\.25"):
+        fit_in_pieces(deep_cnn(0), units, recipe, 1.0, SeededBits(0))
+
+
 @pytest.mark.gpu
 def test_a_gpu_trains_what_the_cpu_trains() -> None:
     if not torch.cuda.is_available():
