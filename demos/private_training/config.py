@@ -12,6 +12,7 @@ from shared.names import did_you_mean
 
 MethodName = Literal[
     "small CNN, Opacus",
+    "scattering on public axes, linear, Opacus",
     "small CNN, ours",
     "deep CNN, ours",
     "EfficientNet on public axes, linear",
@@ -19,6 +20,7 @@ MethodName = Literal[
     "scattering on public axes, linear",
 ]
 PEER: MethodName = "small CNN, Opacus"
+SAME_FEATURES: MethodName = "scattering on public axes, linear, Opacus"
 EFFICIENTNET: MethodName = "EfficientNet on public axes, linear"
 OURS: MethodName = "scattering on public axes, linear"
 ChapterName = Literal["learn", "flights", "audit", "trust"]
@@ -49,7 +51,7 @@ class LearnSection(Section):
         default=5, ge=2, le=100, description="Repeats, each with its own split, start and noise. From 2 to 100."
     )
     methods: Annotated[list[MethodName], AfterValidator(different)] = Field(
-        default=[PEER, "small CNN, ours", EFFICIENTNET, "scattering, linear", OURS],
+        default=[PEER, SAME_FEATURES, "small CNN, ours", EFFICIENTNET, "scattering, linear", OURS],
         min_length=1,
         description=f"Methods, rows of the table; {PEER!r} and {OURS!r} must be among them.",
     )

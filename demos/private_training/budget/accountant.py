@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 GRID = 1e-4  # of the privacy loss, of the accountant of record
 COARSE = 1e-3  # while a noise is searched for
 BRACKET = 0.01  # half the width of PRV's
+LEAST_EPSILON = 1e-6
+LEAST_DELTA = 1e-13  # the accountant cuts off tails of 1e-15, which count as delta
+MOST_NOISE = 1_000_000  # beyond which nothing would be learned
 ALMOST_ALL = 1 - 1e-9  # PRV knows sampled mechanisms alone
 
 
@@ -150,6 +153,11 @@ def least_noise(cost: Callable[[float], float], epsilon: float) -> float:
 
     low, high = math.log(0.5), 0.0
     while above(high) > 0:
+        if high > math.log(MOST_NOISE):
+            raise UserError(
+                f"no noise makes that cost at most epsilon {epsilon:g}: "
+                f"with {MOST_NOISE:,} times the bound it is {cost(MOST_NOISE):.3g}"
+            )
         low, high = high, high + math.log(2)
     while above(low) <= 0:
         low, high = low - math.log(2), low
@@ -160,9 +168,11 @@ def least_noise(cost: Callable[[float], float], epsilon: float) -> float:
 
 
 def checked_epsilon(epsilon: float) -> float:
-    """`epsilon`, or UserError when it is not a number above 0."""
+    """`epsilon`, or UserError when it is not a number above 0, or so small that accountants tell it from none."""
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise UserError(f"epsilon must be a number above 0, got {epsilon}; 1 is strong, 8 is weak")
+    if epsilon < LEAST_EPSILON:
+        raise UserError(f"epsilon = {epsilon:g} is too small to be reckoned with: take {LEAST_EPSILON:g} or more")
     return epsilon
 
 
@@ -170,6 +180,8 @@ def checked_delta(delta: float, units: int | None = None) -> float:
     """`delta`, or UserError when it is not in (0, 1), or not below 1 / units: then it would allow to publish a unit."""
     if not 0 < delta < 1:
         raise UserError(f"delta must be above 0 and below 1, got {delta}")
+    if delta < LEAST_DELTA:
+        raise UserError(f"delta = {delta:g} is below what the accountant keeps: take {LEAST_DELTA:g} or more")
     if units is not None and delta >= 1 / units:
         raise UserError(
             f"delta = {delta:g} is not below 1/N = {1 / units:g} for {units:,} units: to publish one of them whole "

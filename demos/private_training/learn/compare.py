@@ -31,16 +31,19 @@ PUBLIC_TEST = 397  # of the 1,797 public digits: these choose
 @dataclass(frozen=True)
 class Scores:
     """accuracies: (method, tuning, epsilon) -> one of each seed, 0 to 1; tuning None: without noise, at the public
-    recipe of the largest budget. recipes: chosen on public digits. tries: trainings that charged searches took."""
+    recipe of the largest budget. recipes: chosen on public digits."""
 
     accuracies: dict[tuple[MethodName, Tuning | None, float], list[float]]
     recipes: dict[tuple[MethodName, float], int]
-    tries: dict[tuple[MethodName, float], list[int]]
 
 
 def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
-    """Train everything."""
+    """Train everything. Raises UserError, before anything is trained, for a budget that no noise keeps."""
     learn = config.learn
+    for name in learn.methods:
+        for epsilon in learn.epsilons:
+            for way in learn.tuning:
+                _multiplier(name, epsilon, way, config)
     seen = run.map("features", partial(_tables, config=config), learn.methods)
     tables = dict(zip(learn.methods, seen, strict=True))
     public = [
@@ -66,12 +69,10 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
         if outcome.recipe is not None and outcome.accuracy > best.get(key, -1.0):
             best[key], recipes[key] = outcome.accuracy, outcome.recipe
     jobs = [job for name in learn.methods for job in _jobs(name, tables[name][0], recipes, config)]
-    scores = Scores({}, recipes, {})
+    scores = Scores({}, recipes)
     for job, outcome in _done(run, "private training", jobs, device):
         epsilon = float(job.label)
         scores.accuracies.setdefault((job.method, job.tuning, epsilon), []).append(outcome.accuracy)
-        if job.tuning == "charged":
-            scores.tries.setdefault((job.method, epsilon), []).append(outcome.tries)
     return scores
 
 
@@ -104,24 +105,30 @@ def _seen(
 
 def _public_multiplier(name: MethodName, epsilon: float, config: PrivateTrainingConfig) -> float:
     """Of the noise on public digits that is to their mean gradient what it will be to that of the private units."""
-    recipe = METHODS[name].recipes[0]
-    private = multiplier_for(epsilon, config.learn.delta, recipe.rate, recipe.steps)
-    return private * config.learn.public / config.learn.train
+    return _multiplier(name, epsilon, "public", config) * config.learn.public / config.learn.train
+
+
+def _multiplier(name: MethodName, epsilon: float, way: Tuning, config: PrivateTrainingConfig) -> float:
+    """Of the noise of one training, or of each try of a search that is charged."""
+    learn, recipe = config.learn, METHODS[name].recipes[0]
+    if way == "public":
+        return multiplier_for(epsilon, learn.delta, recipe.rate, recipe.steps)
+    return multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
 
 
 def _jobs(
     name: MethodName, tables: list[Table], recipes: dict[tuple[MethodName, float], int], config: PrivateTrainingConfig
 ) -> Iterable[Job]:
-    learn, shape = config.learn, METHODS[name].recipes[0]
+    learn = config.learn
     for number, table in enumerate(tables):
         seed = config.seed + number
         for epsilon in learn.epsilons:
             label, recipe = f"{epsilon}", recipes[name, epsilon]
             if "public" in learn.tuning:
-                multiplier = multiplier_for(epsilon, learn.delta, shape.rate, shape.steps)
+                multiplier = _multiplier(name, epsilon, "public", config)
                 yield Job(name, table, seed, multiplier, recipe, label=label, tuning="public")
             if "charged" in learn.tuning:
-                noise = multiplier_for_search(epsilon, learn.delta, shape.rate, shape.steps, learn.tries)
+                noise = _multiplier(name, epsilon, "charged", config)
                 among = tuple(candidates(name, learn.recipes))
                 yield Job(name, table, seed, noise, None, learn.tries, among, label, "charged")
         top = max(learn.epsilons)

@@ -6,6 +6,7 @@ What is released is every noisy sum; all that is made of them, such as momentum 
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,18 @@ class Recipe:
     bound: float
     momentum: float = 0.9
     averaged: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, sound in (
+            ("steps", self.steps >= 1),
+            ("rate", self.rate > 0),
+            ("learning_rate", 0 < self.learning_rate < math.inf),
+            ("bound", 0 < self.bound < math.inf),
+            ("momentum", 0 <= self.momentum < 1),
+            ("averaged", 0 <= self.averaged <= 1),
+        ):
+            if not sound:
+                raise UserError(f"no training has {name} = {getattr(self, name)}")
 
 
 def fit(

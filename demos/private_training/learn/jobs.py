@@ -62,18 +62,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """accuracy: on the test pictures, 0 to 1; recipe: that was used, None after no try; tries: trainings it took."""
+    """accuracy: on the test pictures, 0 to 1; recipe: that was used, None after no try.
+
+    How many tries a search took is left out: what it costs holds for who does not learn that.
+    """
 
     accuracy: float
     recipe: int | None
-    tries: int
 
 
 def train(job: Job) -> Outcome:
     """Train, or search for a recipe and keep the best try by its noisy score; test."""
     units = job.table.units().to(job.device)
     if job.recipe is not None:
-        return Outcome(job.table.score(_fitted(job, units, job.recipe, job.purpose), job.table.test), job.recipe, 1)
+        return Outcome(job.table.score(_fitted(job, units, job.recipe, job.purpose), job.table.test), job.recipe)
     bits = SeededBits(job.seed, "search", job.method, job.label)
     places = some_of(bits, len(job.candidates), number_of_tries(bits, job.tries))
     tries = [job.candidates[place] for place in places]
@@ -84,11 +86,10 @@ def train(job: Job) -> Outcome:
         found.append((right, model, recipe))
     if not found:
         # As seldom as the distribution has it; to draw again would tell that there was nothing to choose from.
-        return Outcome(
-            job.table.score(METHODS[job.method].network(job.seed, units.inputs.shape), job.table.test), None, 0
-        )
+        start = METHODS[job.method].network(job.seed, units.inputs.shape)
+        return Outcome(job.table.score(start, job.table.test), None)
     _, model, recipe = max(found, key=lambda attempt: attempt[0])
-    return Outcome(job.table.score(model, job.table.test), recipe, len(tries))
+    return Outcome(job.table.score(model, job.table.test), recipe)
 
 
 def _fitted(job: Job, units: Units, recipe: int, purpose: str) -> torch.nn.Module:

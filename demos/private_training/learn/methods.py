@@ -106,5 +106,6 @@ METHODS = {
         Method("deep CNN, ours", _pixels, _deep, False, DEEP_RECIPES, _in_pieces),
         Method("EfficientNet on public axes, linear", _recognised_on_axes, _linear, False, LINEAR_RECIPES, fit),
         Method("scattering on public axes, linear", _on_axes, _linear, True, LINEAR_RECIPES, fit),
+        Method("scattering on public axes, linear, Opacus", _on_axes, _linear, False, LINEAR_RECIPES, _with_opacus),
     )
 }

@@ -25,7 +25,9 @@ def fit_with_opacus(model: nn.Module, units: Units, recipe: Recipe, multiplier: 
 
     model = copy.deepcopy(model).to(units.inputs.device).train()
     inputs, labels = units.inputs[:, 0], units.labels[:, 0]
-    noise, sampling = (torch.Generator().manual_seed(int(word)) for word in bits.words(2) >> np.uint64(1))
+    seeds = [int(word) for word in bits.words(2) >> np.uint64(1)]
+    noise = torch.Generator(units.inputs.device).manual_seed(seeds[0])
+    sampling = torch.Generator().manual_seed(seeds[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that its secure generator is off, and hooks on the first layer's input
         # Batches are chosen below, as its sampler does: its loader collates pictures one by one, which takes longer
@@ -43,7 +45,7 @@ def fit_with_opacus(model: nn.Module, units: Units, recipe: Recipe, multiplier: 
         )
         optimizer.expected_batch_size = recipe.rate * len(units)
         for _ in range(recipe.steps):
-            chosen = torch.rand(len(units), generator=sampling) < recipe.rate
+            chosen = (torch.rand(len(units), generator=sampling) < recipe.rate).to(inputs.device)
             optimizer.zero_grad()
             functional.cross_entropy(private(inputs[chosen]), labels[chosen]).backward()
             optimizer.step()

@@ -127,8 +127,7 @@ def _recipes_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
     rows: list[list[str | float | None]] = []
     for (name, epsilon), place in scores.recipes.items():
         recipe = METHODS[name].recipes[place]
-        tries = ", ".join(str(count) for count in scores.tries.get((name, epsilon), []))
-        rows.append([name, epsilon, recipe.learning_rate, recipe.bound, tries or None])
+        rows.append([name, epsilon, recipe.learning_rate, recipe.bound])
     return Table(
         title="Recipes",
         columns=[
@@ -136,10 +135,9 @@ def _recipes_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
             Column(name="epsilon"),
             Column(name="learning rate", digits=1),
             Column(name="bound", digits=1),
-            Column(name="tries of the charged searches"),
         ],
         rows=rows,
-        caption=f"Chosen on public digits, of {config.learn.recipes}; and how many trainings each charged search drew.",
+        caption=f"Chosen on public digits, of {config.learn.recipes}.",
     )
 
 

@@ -18,6 +18,7 @@ from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 
 from shared.errors import UserError
@@ -33,25 +34,37 @@ class Share:
     sums: list[tuple[Tensor, Sums]]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Of one call of a layer: what it was fed, how often that had been changed, and where its output's gradient is."""
+
+    inputs: Tensor
+    version: int
+    output: GradientEdge
+
+
 class Book:
     """Keeps what a forward pass of `model` fed each of its layers, until `clipped_sum` closes the account.
 
     Raises UserError, naming the layer, for one that trains and is not Linear, Conv2d, GroupNorm, LayerNorm or
-    Embedding; through which units would see each other or leave statistics behind, whether it trains or not
-    (BatchNorm); that shares its weights with another; or whose weights have 16 bits.
+    Embedding; through which units would see each other or leave traces behind, whether it trains or not (BatchNorm);
+    that shares its weights with another, or makes them of others; or whose weights have 16 bits.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._kept: dict[nn.Module, Kept] = {}
         self.model = model
-        layers = []
+        layers = {}
         owners: dict[nn.Parameter, str] = {}
         for name, layer in model.named_modules():
             own = [parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad]
             if reason := _refusal(layer, own, owners):
                 raise UserError(f"{name or 'the model'} is a {type(layer).__name__}, {reason}")
             owners |= dict.fromkeys(own, name)
-            layers += [layer] if own else []
+            if own:
+                layers[layer] = name or "the model"
+        self._layers = layers
+        self._frozen = [(name, part) for name, part in model.named_parameters() if not part.requires_grad]
         self._handles = [layer.register_forward_hook(self._keep) for layer in layers]
 
     def _keep(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -59,26 +72,38 @@ class Book:
             return
         if layer in self._kept:
             raise ValueError(f"{type(layer).__name__} was called twice before its sum was taken")
-        self._kept[layer] = (inputs[0].detach(), output)
+        # The edge, not the tensor: an activation in place would make that its own output, and leave itself out.
+        self._kept[layer] = Kept(inputs[0].detach(), inputs[0]._version, get_gradient_edge(output))
 
     def clipped_sum(self, losses: Tensor, bound: float, views: int = 1) -> Tensor:
         """Write the sum over units of their gradients, each scaled to a norm of at most `bound`, into `.grad`.
 
         losses: (B * V,) of the views, those of a unit in a row; the gradient of a unit is that of the mean of its
         views. bound: above 0. Returns the norms (B,) before clipping. An empty batch gives sums of zero. Raises
-        ValueError when no layer was called since the last sum, or with rows that are not the views.
+        ValueError when no layer was called since the last sum, with rows that are not the views, and for what would
+        train on noise alone: a layer in evaluation mode, or that trains since later than the book was opened.
         """
+        self._refuse_what_is_not_booked()
         if not len(losses):
             return self._nothing(losses)
-        layers = list(self._kept)
-        if not layers:
+        if not self._kept:
             raise ValueError("no layer that trains was called in training mode since the last sum")
-        if any(len(self._kept[layer][0]) != len(losses) for layer in layers):
-            raise ValueError("a layer saw another number of rows than there are losses: rows must be units, in order")
-        gradients = list(torch.autograd.grad(losses.sum() / views, [self._kept[layer][1] for layer in layers]))
-        with torch.no_grad():
-            inputs = [_wide(self._kept[layer][0]) for layer in layers]
-            gradients = [_wide(part) for part in gradients]
+        for layer, kept in self._kept.items():
+            if len(kept.inputs) != len(losses):
+                raise ValueError(
+                    "a layer saw another number of rows than there are losses: rows must be units, in order"
+                )
+            if kept.inputs._version != kept.version:
+                raise ValueError(f"what {self._layers[layer]} was fed was changed in place after it")
+        found = torch.autograd.grad(
+            losses.sum() / views, [kept.output for kept in self._kept.values()], allow_unused=True
+        )
+        with torch.no_grad(), torch.autocast(losses.device.type, enabled=False):
+            # A layer whose output had no part in the losses is as one that was not called.
+            booked = [(*entry, part) for entry, part in zip(self._kept.items(), found, strict=True) if part is not None]
+            layers = [layer for layer, _, _ in booked]
+            inputs = [_wide(kept.inputs) for _, kept, _ in booked]
+            gradients = [_wide(part) for *_, part in booked]
             self._kept.clear()
             norms, shares = _shares(layers, inputs, gradients, views)
             sound = torch.isfinite(norms)
@@ -96,6 +121,14 @@ class Book:
                 }
             )
         return norms
+
+    def _refuse_what_is_not_booked(self) -> None:
+        for layer, name in self._layers.items():
+            if not layer.training and any(part.requires_grad for part in layer.parameters(recurse=False)):
+                raise ValueError(f"{name} is in evaluation mode: call train(), or freeze what is not to train")
+        for name, parameter in self._frozen:
+            if parameter.requires_grad:
+                raise ValueError(f"{name} did not train when the model was made private: unfreeze it before")
 
     def _nothing(self, losses: Tensor) -> Tensor:
         self._kept.clear()
@@ -201,9 +234,7 @@ def _many_positions(layer: nn.Linear | nn.Conv2d, inputs_btd: Tensor, gradient_b
     squares = gradient_btp.new_zeros(len(gradient_btp))
     sums: list[tuple[Tensor, Sums]] = []
     if layer.weight.requires_grad and 2 * positions**2 < width * out:
-        gram = (inputs_btd @ inputs_btd.mT) * (gradient_btp @ gradient_btp.mT)
-        # Rounding can leave a sum that is zero a little below it.
-        squares = gram.sum((1, 2)).clamp_min(0)
+        squares = _not_less(inputs_btd @ inputs_btd.mT, gradient_btp @ gradient_btp.mT, width + out)
         sums.append(
             (
                 layer.weight,
@@ -251,14 +282,32 @@ def _embedding(layer: nn.Embedding, inputs: Tensor, gradient: Tensor, views: int
     gradient_btp = _units(gradient.reshape(len(gradient), -1, gradient.shape[-1]), views)
     if layer.padding_idx is not None:
         gradient_btp = gradient_btp * (places_bt != layer.padding_idx)[..., None]
-    same = places_bt[:, :, None] == places_bt[:, None, :]
-    squares = ((gradient_btp @ gradient_btp.mT) * same).sum((1, 2)).clamp_min(0)
+    same = (places_bt[:, :, None] == places_bt[:, None, :]).to(gradient_btp.dtype)
+    squares = _not_less(same, gradient_btp @ gradient_btp.mT, gradient_btp.shape[-1])
 
     def weighted(weights: Tensor) -> Tensor:
         rows = (gradient_btp * weights[:, None, None]).flatten(0, 1)
         return torch.zeros_like(layer.weight).index_add_(0, places_bt.flatten(), rows)
 
     return Share(squares, [(layer.weight, weighted)])
+
+
+def _not_less(inputs_btt: Tensor, gradients_btt: Tensor, terms: int) -> Tensor:
+    """Gram matrices of both factors -> (B,) squares of the norms, by no rounding less than they are.
+
+    Where positions cancel, the sum is small and the rounding of its parts is not: a unit could pass as short and be
+    added whole. So all that rounding may have taken is added: `terms` are the products in an entry of both matrices.
+    """
+    unit = 2.0**-11 if _is_coarse(inputs_btt) else torch.finfo(inputs_btt.dtype).eps / 2
+    lengths = (inputs_btt.diagonal(dim1=1, dim2=2) * gradients_btt.diagonal(dim1=1, dim2=2)).clamp_min(0).sqrt()
+    # Summed in float64, so that the number of positions does not add to the rounding.
+    squares = (inputs_btt * gradients_btt).sum((1, 2), dtype=torch.float64).clamp_min(0)
+    return (squares + (terms + 2) * unit * lengths.sum(1, dtype=torch.float64).square()).to(inputs_btt.dtype)
+
+
+def _is_coarse(part: Tensor) -> bool:
+    """Whether products of it are rounded to 11 bits or fewer, which a GPU does when told that float32 is not needed."""
+    return part.is_cuda and part.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest"
 
 
 def _squares(rows: Tensor) -> Tensor:
@@ -279,6 +328,8 @@ def _refusal(layer: nn.Module, own: list[nn.Parameter], owners: dict[nn.Paramete
     """Why a layer cannot be trained privately, or nothing. own: its weights that train; owners: of all so far."""
     if isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "track_running_stats", False):
         return "through which units see each other; put GroupNorm in its place (opacus: ModuleValidator.fix)"
+    if isinstance(layer, nn.Embedding) and layer.max_norm is not None:
+        return "whose max_norm changes the rows that occur, without noise; leave it out"
     if not own:
         return ""
     if type(layer) not in SHARES:
@@ -287,6 +338,10 @@ def _refusal(layer: nn.Module, own: list[nn.Parameter], owners: dict[nn.Paramete
         layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str)
     ):
         return "with groups, or with padding that is named in words or not of zeros, which is not known here"
+    if isinstance(layer, nn.Embedding) and (layer.sparse or layer.scale_grad_by_freq):
+        return "with sparse or scale_grad_by_freq, which is not known here"
+    if odd := [name for name, _ in layer.named_parameters(recurse=False) if name not in ("weight", "bias")]:
+        return f"which makes its weights of {', '.join(odd)}; give it weights of its own"
     if shared := [owners[parameter] for parameter in own if parameter in owners]:
         return f"which shares its weights with {shared[0]}; give it weights of its own"
     if any(parameter.dtype in (torch.bfloat16, torch.float16) for parameter in own):

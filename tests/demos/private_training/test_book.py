@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
+from torch.nn.utils import prune
 
+from demos.private_training.learn.networks import linear
 from demos.private_training.step.book import Book
 from shared.errors import UserError
 
@@ -46,7 +48,7 @@ def booked(model: nn.Module, inputs: Tensor, labels: Tensor, bound: float, views
     book = Book(model)
     norms = book.clipped_sum(functional.cross_entropy(model(inputs), labels, reduction="none"), bound, views)
     book.close()
-    return norms, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    return norms, torch.cat([part.grad.flatten() for part in model.parameters() if part.requires_grad])
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,6 +80,38 @@ def test_a_unit_more_moves_the_sum_by_the_bound_at_most(seed: int, bound: float,
     _, with_it = booked(model, inputs, labels, bound, 1)
     _, without = booked(model, inputs[:-1], labels[:-1], bound, 1)
     assert float((with_it - without).norm()) <= bound * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+@pytest.mark.parametrize("apart", [0.1, 1.0, 2.0])
+def test_a_unit_whose_views_cancel_moves_the_sum_by_the_bound_at_most(scale: float, apart: float) -> None:
+    # Two views, nearly alike and with opposite labels: their gradients cancel, and so would their Gram matrices.
+    torch.manual_seed(0)
+    views = scale * (torch.randn(1, 100) + apart / scale * torch.stack([torch.zeros(100), torch.randn(100)]))
+    _, sums = booked(linear(100, 2), views, torch.tensor([0, 1]), 0.1, 2)
+    assert float(sums.norm()) <= 0.1 * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("width", [3, 30, 300])
+def test_a_word_whose_two_uses_cancel_moves_the_sum_by_the_bound_at_most(width: int) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(2, width), nn.Flatten(), nn.Linear(2 * width, 2))
+    half = 1e4 * torch.randn(2, width)
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[2].weight.copy_(torch.cat([half, -half + torch.randn_like(half)], dim=1))
+    model[2].requires_grad_(False)
+    _, sums = booked(model, torch.tensor([[1, 1]]), torch.tensor([0]), 0.1, 1)
+    assert float(sums.norm()) <= 0.1 * (1 + 1e-3)
+
+
+def test_an_activation_in_place_changes_no_sum() -> None:
+    found = []
+    for inplace in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(inplace), nn.Linear(8, 3))
+        found.append(booked(model, torch.randn(5, 6), torch.tensor([0, 1, 2, 0, 1]), 0.3, 1)[1])
+    torch.testing.assert_close(*found)
 
 
 def test_embeddings_sum_what_a_word_that_comes_twice_does() -> None:
@@ -138,6 +172,10 @@ def test_what_does_not_train_has_no_part_in_the_norm() -> None:
         (nn.Conv2d(4, 4, 3, groups=2), "1 is a Conv2d, with groups"),
         (nn.Conv2d(4, 4, 3, padding="same"), "1 is a Conv2d, with groups, or with padding that is named"),
         (nn.Linear(4, 4).bfloat16(), "1 is a Linear, with weights of 16 bits"),
+        (prune.identity(nn.Linear(4, 4), "weight"), "1 is a Linear, which makes its weights of weight_orig"),
+        (nn.Embedding(4, 4, max_norm=1.0), "1 is a Embedding, whose max_norm changes"),
+        (nn.Embedding(4, 4, max_norm=1.0).requires_grad_(False), "1 is a Embedding, whose max_norm changes"),
+        (nn.Embedding(4, 4, sparse=True), "1 is a Embedding, with sparse"),
         (nn.LSTM(4, 4), "1 is a LSTM, which cannot be trained privately here; known: Linear, Conv2d"),
     ],
 )
@@ -170,10 +208,38 @@ def test_a_layer_that_was_not_called_gets_a_sum_of_zero() -> None:
     assert torch.count_nonzero(layers[1].weight.grad) == 0
 
 
+def test_a_layer_whose_output_is_not_used_gets_a_sum_of_zero() -> None:
+    layers = nn.ModuleList([nn.Linear(6, 3), nn.Linear(6, 3)])
+    book, inputs = Book(layers), torch.randn(4, 6)
+    used, _ = (layer(inputs) for layer in layers)
+    book.clipped_sum(functional.cross_entropy(used, torch.zeros(4).long(), reduction="none"), 1)
+    assert torch.count_nonzero(layers[0].weight.grad) > 0
+    assert torch.count_nonzero(layers[1].weight.grad) == 0
+
+
+@pytest.mark.parametrize("what", ["evaluation", "later", "in place"])
+def test_what_would_train_on_noise_or_on_other_inputs_is_refused(what: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+    model[0].requires_grad_(what != "later")
+    book, inputs = Book(model), torch.randn(4, 6)
+    if what == "evaluation":
+        model[0].eval()
+    losses = functional.cross_entropy(model(inputs), torch.zeros(4).long(), reduction="none")
+    if what == "later":
+        model[0].requires_grad_()
+    if what == "in place":
+        inputs.add_(1)
+    words = {"evaluation": "0 is in evaluation mode", "later": "0.weight did not train", "in place": "what 0 was fed"}
+    with pytest.raises(ValueError, match=words[what]):
+        book.clipped_sum(losses, 1.0)
+
+
 def test_a_sum_without_a_pass_in_training_mode_is_refused() -> None:
-    model = NETWORKS["linear"]().eval()
+    model = NETWORKS["linear"]()
     book = Book(model)
-    losses = functional.cross_entropy(model(torch.randn(2, 6)), torch.zeros(2).long(), reduction="none")
+    with torch.no_grad():
+        losses = functional.cross_entropy(model(torch.randn(2, 6)), torch.zeros(2).long(), reduction="none")
     with pytest.raises(ValueError, match="training mode"):
         book.clipped_sum(losses, 1.0)
 

@@ -1,6 +1,7 @@
 """Features, training loops and the search for a recipe."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from torch import nn
 
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
 from demos.private_training.data import CLASSES, mnist, public_digits, split
+from demos.private_training.demo import DEMO
+from demos.private_training.learn.compare import _jobs, _public_multiplier
 from demos.private_training.learn.features import public_axes, shifted
 from demos.private_training.learn.fit import Recipe, Units, fit
+from demos.private_training.learn.jobs import Job, Table, train
 from demos.private_training.learn.large import fit_in_pieces
 from demos.private_training.learn.methods import METHODS, accuracy
 from demos.private_training.learn.networks import deep_cnn, linear, small_cnn
@@ -18,6 +22,7 @@ from demos.private_training.learn.peer import fit_with_opacus
 from demos.private_training.learn.scattering import CHANNELS, scattering
 from demos.private_training.learn.tune import multiplier_for_search, number_of_tries, search_cost, some_of
 from demos.private_training.step.bits import SeededBits
+from shared.config import load
 from shared.errors import UserError
 
 
@@ -115,7 +120,7 @@ def test_weights_of_views_count_as_often_as_they_say() -> None:
     torch.testing.assert_close(plain.weight, padded.weight)
 
 
-@pytest.mark.parametrize("rate", [0.01, 1.5, float("nan")])
+@pytest.mark.parametrize("rate", [0.01, 1.5])
 def test_a_batch_of_less_than_a_unit_or_of_more_than_all_is_refused(rate: float) -> None:
     recipe = Recipe(steps=1, rate=rate, learning_rate=1.0, bound=1.0)
     with pytest.raises(UserError, match="a batch must be 1 to 50 units"):
@@ -156,6 +161,83 @@ def test_tries_have_the_distribution_that_is_paid_for() -> None:
     assert set(some_of(bits, 4, 500)) == {0, 1, 2, 3}
 
 
+def table(units: int = 60, tests: int = 30) -> Table:
+    torch.manual_seed(1)
+    labels = torch.randint(0, 10, (units + tests,))
+    views = nn.functional.one_hot(labels, 10).float()[:, None] + 0.8 * torch.randn(units + tests, 1, 10)
+    places = np.arange(units + tests)
+    return Table(views.numpy(), labels.numpy(), places[:units], places[units:])
+
+
+def search(of: Table, monkeypatch: pytest.MonkeyPatch) -> tuple[int | None, list[float]]:
+    """The recipe that a search on `of` keeps, and the standard deviations it scored with."""
+    noises = []
+    monkeypatch.setattr("demos.private_training.learn.jobs.SCORE_NOISE", Noted(noises))
+    job = Job("scattering on public axes, linear", of, 3, 5.0, None, 8.0, (0, 2, 5), "1.0", "charged")
+    return train(job).recipe, noises
+
+
+class Noted(float):
+    def __new__(cls, noted: list[float]) -> "Noted":
+        made = super().__new__(cls, 20.0)
+        made.noted = noted
+        return made
+
+    noted: list[float]
+
+    def __mul__(self, other: float) -> float:
+        self.noted.append(other)
+        return float(self) * other
+
+
+def test_a_search_never_looks_at_test_pictures_and_scores_with_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = table()
+    scrambled = replace(whole, labels=np.concatenate([whole.labels[:60], 9 - whole.labels[60:]]))
+    (one, noises), (other, _) = (search(of, monkeypatch) for of in (whole, scrambled))
+    assert one == other
+    assert len(set(noises)) == len(noises) > 1
+
+
+def test_each_training_has_the_noise_that_its_way_of_tuning_asks_for() -> None:
+    config = load(DEMO.config, DEMO.slug, "cpu", overrides=["learn.epsilons=[2.0]", "learn.seeds=2"])
+    name, recipe = "scattering, linear", METHODS["scattering, linear"].recipes[0]
+    price = (2.0, config.learn.delta, recipe.rate, recipe.steps)
+    jobs = list(_jobs(name, [table()] * 2, {(name, 2.0): 1}, config))
+    assert [(job.tuning, job.multiplier) for job in jobs[:3]] == [
+        ("public", multiplier_for(*price)),
+        ("charged", multiplier_for_search(*price, config.learn.tries)),
+        (None, 0.0),
+    ]
+    assert [job.recipe for job in jobs[:3]] == [1, None, 1]
+    # On public digits, which are fewer, noise is to the mean gradient what it will be.
+    assert _public_multiplier(name, 2.0, config) / config.learn.public == pytest.approx(
+        multiplier_for(*price) / config.learn.train
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("rate", 0.0),
+        ("rate", math.nan),
+        ("bound", -1.0),
+        ("bound", math.nan),
+        ("learning_rate", math.inf),
+        ("averaged", 2.0),
+    ],
+)
+def test_a_recipe_that_trains_nothing_is_refused(field: str, value: float) -> None:
+    sound = {"steps": 1, "rate": 1.0, "learning_rate": 1.0, "bound": 1.0}
+    with pytest.raises(UserError, match=f"no training has {field} = "):
+        Recipe(**{**sound, field: value})
+
+
+def test_a_budget_that_no_noise_keeps_is_refused_with_what_can_be_had() -> None:
+    with pytest.raises(UserError, match=r"no noise makes that cost at most epsilon 0\.3: .* it is 0\.316"):
+        multiplier_for_search(0.3, 1e-5, 1.0, 100, 5.0)
+
+
 def test_a_search_is_dearer_than_a_try_and_within_its_budget() -> None:
     noise = multiplier_for_search(3.0, 1e-5, 1.0, 60, 5.0)
     assert search_cost(Mechanism(noise, 1.0, 60), 1e-5, 5.0) <= 3.0
@@ -190,6 +272,8 @@ def test_a_gpu_trains_what_the_cpu_trains() -> None:
     torch.manual_seed(0)
     units = Units(torch.rand(200, 1, 28, 28), torch.randint(0, 10, (200, 1)))
     recipe = Recipe(steps=10, rate=0.5, learning_rate=0.1, bound=0.5)
+    # The peer's noise is of the device's own generator, and differs from one to the other.
+    assert next(fit_with_opacus(small_cnn(0), units.to("cuda"), recipe, 1.0, SeededBits(0)).parameters()).is_cuda
     for network, way in ((small_cnn, fit), (deep_cnn, fit_in_pieces)):
         here, there = (way(network(0), units.to(device), recipe, 1.0, SeededBits(0)) for device in ("cpu", "cuda"))
         assert next(there.parameters()).is_cuda
