@@ -18,13 +18,14 @@ is that of the accountant of record. `opacus.utils.batch_memory_manager.BatchMem
 
 from __future__ import annotations
 
+import math
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from opacus import PrivacyEngine
 from opacus.accountants.accountant import IAccountant
-from opacus.data_loader import wrap_collate_with_empty
 from opacus.grad_sample import AbstractGradSampleModule
 from opacus.optimizers import DPOptimizerFastGradientClipping
 from opacus.utils.uniform_sampler import UniformWithReplacementSampler
@@ -35,9 +36,10 @@ from demos.private_training.budget.accountant import Mechanism, checked_delta, e
 from demos.private_training.step.bits import SystemBits, included
 from demos.private_training.step.book import Book
 from demos.private_training.step.noise import noisy
+from shared.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from demos.private_training.step.bits import Bits
 
@@ -56,11 +58,17 @@ class BookKeepingEngine(PrivacyEngine):
     def make_private(self, **arguments: Any) -> Any:
         """As `opacus.PrivacyEngine.make_private` in the mode "ghost": model, optimizer, criterion and data loader.
 
-        Always flat clipping and Poisson sampling. Raises UserError for a layer that cannot be trained privately.
+        Always flat clipping and Poisson sampling. Raises UserError for a layer that cannot be trained privately, and
+        for a bound or noise that is no number to reckon with.
         """
         unknown = {"clipping", "grad_sample_mode", "poisson_sampling", "noise_generator"} & arguments.keys()
         if unknown:
             raise TypeError(f"book-keeping clips flat and samples by Poisson; leave out {', '.join(sorted(unknown))}")
+        bound, multiplier = arguments["max_grad_norm"], arguments["noise_multiplier"]
+        if not 0 < bound < math.inf:
+            raise UserError(f"max_grad_norm must be a number above 0, got {bound}")
+        if not 0 <= multiplier < math.inf:
+            raise UserError(f"noise_multiplier must be a number from 0, got {multiplier}")
         return super().make_private(grad_sample_mode="ghost", **arguments)
 
     def make_private_with_epsilon(
@@ -87,19 +95,30 @@ class BookKeepingEngine(PrivacyEngine):
 
     def _prepare_data_loader(self, data_loader: DataLoader, **_: Any) -> DataLoader:
         dataset: Any = data_loader.dataset
-        sampler = PoissonSampler(len(dataset), 1 / len(data_loader), self.bits)
-        example = dataset[0]
+        self.accountant.units = len(dataset)
+        collate: Any = data_loader.collate_fn
         return DataLoader(
             dataset,
-            batch_sampler=sampler,
+            batch_sampler=PoissonSampler(len(dataset), len(data_loader), self.bits),
             num_workers=data_loader.num_workers,
             pin_memory=data_loader.pin_memory,
-            collate_fn=wrap_collate_with_empty(
-                collate_fn=data_loader.collate_fn,
-                sample_empty_shapes=[(0, *getattr(part, "shape", ())) for part in example],
-                dtypes=[getattr(part, "dtype", torch.long) for part in example],
-            ),
+            collate_fn=partial(_collated, collate, _without_rows(collate([dataset[0]]))),
         )
+
+
+def _collated(collate: Callable[[list[Any]], Any], empty: Any, batch: list[Any]) -> Any:
+    return collate(batch) if batch else empty
+
+
+def _without_rows(batch: Any) -> Any:
+    """A batch of one, as the user's own loader makes it, with no row in any of its tensors."""
+    if isinstance(batch, Tensor):
+        return batch[:0]
+    if isinstance(batch, dict):
+        return {name: _without_rows(part) for name, part in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return [_without_rows(part) for part in batch]
+    return batch
 
 
 class PldAccountant(IAccountant):
@@ -107,6 +126,7 @@ class PldAccountant(IAccountant):
 
     def __init__(self) -> None:
         self.history: list[tuple[float, float, int]] = []
+        self.units: int | None = None
 
     def step(self, *, noise_multiplier: float, sample_rate: float) -> None:
         """Count a step."""
@@ -116,8 +136,8 @@ class PldAccountant(IAccountant):
             self.history.append((noise_multiplier, sample_rate, 1))
 
     def get_epsilon(self, delta: float, *_: Any, **__: Any) -> float:
-        """Upper bound of epsilon at `delta` of all steps so far."""
-        return epsilon_of_all([Mechanism(*entry) for entry in self.history], delta)
+        """Upper bound of epsilon of all steps so far, at `delta`, which must be below 1 / units."""
+        return epsilon_of_all([Mechanism(*entry) for entry in self.history], checked_delta(delta, self.units))
 
     def __len__(self) -> int:
         return sum(steps for *_, steps in self.history)
@@ -129,10 +149,12 @@ class PldAccountant(IAccountant):
 
 
 class PoissonSampler(UniformWithReplacementSampler):
-    """Opacus's Poisson sampler, with coins of `bits`; its batches may be empty."""
+    """Opacus's Poisson sampler, with coins of `bits`: each unit is in each of `steps` batches, some of which may be
+    empty, with probability 1 / steps."""
 
-    def __init__(self, num_samples: int, sample_rate: float, bits: Bits) -> None:
-        super().__init__(num_samples=num_samples, sample_rate=sample_rate)
+    def __init__(self, num_samples: int, steps: int, bits: Bits) -> None:
+        # Left to itself it takes int(1 / rate), which for 1 / 93 is 92.
+        super().__init__(num_samples=num_samples, sample_rate=1 / steps, steps=steps)
         self._bits = bits
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -176,7 +198,10 @@ class OpenBook:
         return float(self.losses.detach().mean())
 
     def backward(self) -> None:
-        """One backward pass."""
+        """One backward pass. Raises ValueError for a second one before a step: it would take the first one's place."""
+        if self._optimizer.waiting:
+            raise ValueError("two backward passes before a step: for batches in pieces use BatchMemoryManager")
+        self._optimizer.waiting = True
         self._module.book.clipped_sum(self.losses, self._optimizer.max_grad_norm)
 
 
@@ -186,9 +211,11 @@ class LatticeOptimizer(DPOptimizerFastGradientClipping):
     def __init__(self, optimizer: torch.optim.Optimizer, *, bits: Bits, **arguments: Any) -> None:
         super().__init__(optimizer, **arguments)
         self._bits = bits
+        self.waiting = False  # whether there are sums that no step has taken
 
     def accumulate(self) -> None:
         """Take over the sums, which `book` makes anew for each batch, without a copy."""
+        self.waiting = False
         for parameter in self.params:
             if parameter.summed_grad is None:
                 parameter.summed_grad = parameter.grad
@@ -196,6 +223,11 @@ class LatticeOptimizer(DPOptimizerFastGradientClipping):
                 parameter.summed_grad.add_(parameter.grad)
             # Else the user's zero_grad would wipe out what a skipped step has gathered.
             parameter.grad = None
+
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """As Opacus's; sums that no step has taken are forgotten."""
+        self.waiting = False
+        super().zero_grad(set_to_none)
 
     def add_noise(self) -> None:
         """Add the noise of all parameters at once: they share one bound."""

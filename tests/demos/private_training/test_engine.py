@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from opacus import PrivacyEngine
@@ -11,8 +12,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from demos.private_training.budget.accountant import Mechanism, epsilon_of
-from demos.private_training.step.bits import SeededBits
-from demos.private_training.step.engine import BookKeepingEngine
+from demos.private_training.step.bits import SeededBits, SystemBits
+from demos.private_training.step.engine import BookKeepingEngine, PoissonSampler
+from demos.private_training.step.noise import SLACK
 from shared.errors import UserError
 
 
@@ -56,10 +58,63 @@ def test_empty_batches_are_noisy_steps_and_all_are_counted() -> None:
         loss.backward()
         optimizer.step()
         sizes.append(len(inputs))
-        assert (weights(model) != before).all()
+        assert (weights(model) != before).any()
     assert 0 in sizes
     assert len(sizes) == len(engine.accountant) == 40
     assert engine.get_epsilon(1e-5) == epsilon_of(Mechanism(1.0, 1 / 40, 40), 1e-5)
+
+
+def test_noise_is_of_the_size_that_is_accounted_and_of_the_system_unless_told() -> None:
+    # Inputs of zero, no bias: all that a step moves is noise.
+    model = nn.Linear(200, 50, bias=False)
+    data = DataLoader(TensorDataset(torch.zeros(10, 200), torch.zeros(10).long()), batch_size=5)
+    _, wrapped, optimizer, criterion, _ = private(model, data, multiplier=3.0)
+    before = weights(model)
+    criterion(wrapped(torch.zeros(5, 200)), torch.zeros(5).long()).backward()
+    optimizer.step()
+    moved = (weights(model) - before) / 0.5  # the rate
+    assert float(moved.std()) == pytest.approx(3.0 * 0.7 * (1 + SLACK) / 5, rel=0.02)
+    assert abs(float(moved.mean())) < 5 * float(moved.std()) / 100
+    assert isinstance(BookKeepingEngine().bits, SystemBits)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 93, 123])
+def test_there_are_as_many_batches_as_the_rate_says(steps: int) -> None:
+    sampler = PoissonSampler(5000, steps, SeededBits(0))
+    assert len(sampler) == len(list(sampler)) == steps
+    assert sum(map(len, sampler)) == pytest.approx(5000, rel=0.1)
+
+
+def test_an_empty_batch_is_as_the_users_loader_makes_them() -> None:
+    data = [{"words": np.zeros(3, dtype=np.float32), "price": 1.5} for _ in range(8)]
+    _, _, _, _, batches = private(nn.Linear(3, 1), DataLoader(data, batch_size=1))
+    empty = [batch for batch in batches if not len(batch["price"])]
+    assert empty
+    assert empty[0]["words"].shape == (0, 3)
+    assert empty[0]["words"].dtype == torch.float32
+    assert empty[0]["price"].dtype == torch.float64
+
+
+def test_a_second_backward_pass_before_a_step_is_refused() -> None:
+    _, wrapped, _, criterion, _ = private(network(), loader(10, 5))
+    inputs, labels = torch.randn(5, 5), torch.zeros(5).long()
+    criterion(wrapped(inputs), labels).backward()
+    with pytest.raises(ValueError, match="two backward passes before a step"):
+        criterion(wrapped(inputs), labels).backward()
+
+
+@pytest.mark.parametrize(("option", "value"), [("max_grad_norm", 0.0), ("max_grad_norm", float("nan"))])
+def test_a_bound_that_bounds_nothing_is_refused(option: str, value: float) -> None:
+    model = network()
+    options: dict[str, Any] = {"noise_multiplier": 1.0, "max_grad_norm": 1.0} | {option: value}
+    with pytest.raises(UserError, match=f"{option} must be a number"):
+        BookKeepingEngine().make_private(
+            module=model,
+            optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+            criterion=nn.CrossEntropyLoss(),
+            data_loader=loader(10, 5),
+            **options,
+        )
 
 
 def test_without_noise_a_step_is_that_of_opacus() -> None:
@@ -122,6 +177,8 @@ def test_a_budget_is_kept_and_used() -> None:
             criterion(wrapped(inputs), labels).backward()
             optimizer.step()
     assert 1.99 < engine.get_epsilon(1e-4) <= 2.0
+    with pytest.raises(UserError, match="not below 1/N"):
+        engine.get_epsilon(0.02)
 
 
 def test_the_model_comes_back_without_hooks() -> None:
