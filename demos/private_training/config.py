@@ -32,7 +32,7 @@ EACH: WayName = "rows as units, Opacus"
 AIRPORTS = ("EWR", "JFK", "LGA")  # of New York
 Tuning = Literal["public", "charged"]
 Batch = Annotated[int, Field(ge=1, le=100_000)]
-Epsilon = Annotated[float, Field(gt=0, le=100)]
+Epsilon = Annotated[float, Field(ge=0.001, le=100)]
 Count = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -40,7 +40,7 @@ class LearnSection(Section):
     """Training under a budget, on handwritten digits."""
 
     epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
-        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each above 0, at most 100."
+        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each from 0.001 to 100."
     )
     delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / units. Between 0 and 1.")
     train: int = Field(default=4000, ge=100, le=4900, description="Private units. From 100 to 4900.")
@@ -125,20 +125,22 @@ class TrustSection(Section):
         default=["EWR", "JFK", "LGA"], min_length=2, description="Airports, each an owner of its departures. 2 or 3."
     )
     epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
-        default=[0.3, 1.0, 3.0], min_length=1, description="Budgets that are compared. Each above 0, at most 100."
+        default=[0.3, 1.0, 3.0], min_length=1, description="Budgets that are compared. Each from 0.001 to 100."
     )
     delta: float = Field(default=1e-5, gt=0, lt=1, description="Of all budgets; below 1 / aircraft. Between 0 and 1.")
     seeds: int = Field(
         default=5, ge=2, le=100, description="Repeats, each with its own unseen aircraft and noise. From 2 to 100."
     )
-    aircraft: int = Field(default=4037, ge=100, le=4037, description="Units, of 4,037 by lot. From 100 to 4037.")
+    aircraft: int = Field(
+        default=3633, ge=100, le=3633, description="Units by lot, of those that chose no recipe. From 100 to 3633."
+    )
     rows: int = Field(
         default=16, ge=1, le=100, description="Departures of an aircraft that an owner trains on, at most. 1 to 100."
     )
     steps: int = Field(default=40, ge=1, le=1000, description="Rounds of a training. From 1 to 1000.")
-    grant: Epsilon = Field(default=4.0, description="What each owner grants, in the chapter's ledger. 0 to 100.")
-    query: Epsilon = Field(default=0.1, description="What a question to one owner costs it. Above 0, at most 100.")
-    trial: Epsilon = Field(default=0.3, description="What a short training first costs. Above 0, at most 100.")
+    grant: Epsilon = Field(default=4.0, description="What each owner grants, in the chapter's ledger. 0.001 to 100.")
+    query: Epsilon = Field(default=0.1, description="What a question to one owner costs it. From 0.001 to 100.")
+    trial: Epsilon = Field(default=0.3, description="What a short training first costs. From 0.001 to 100.")
     backend: Literal["process", "ray"] = Field(
         default="process",
         description="Who carries the messages of the training that the ledger shows: this process, or Ray by Flower.",
@@ -158,7 +160,7 @@ class FlightsSection(Section):
     """Units that own several rows: departures, each of an aircraft, or rows of a file of yours."""
 
     epsilons: Annotated[list[Epsilon], AfterValidator(different)] = Field(
-        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each above 0, at most 100."
+        default=[1.0, 3.0, 8.0], min_length=1, description="Budgets, each a table column. Each from 0.001 to 100."
     )
     delta: float = Field(
         default=1e-6, gt=0, lt=1, description="Of all budgets; below 1 / units, where rows are units below 1 / rows."
@@ -175,7 +177,7 @@ class FlightsSection(Section):
     sweep: Annotated[list[Count], AfterValidator(different)] = Field(
         default=[1, 4, 16, 64], min_length=1, description="Other values of rows that are tried. Each from 1 to 256."
     )
-    sweep_epsilon: Epsilon = Field(default=3.0, description="The budget they are tried at. Above 0, at most 100.")
+    sweep_epsilon: Epsilon = Field(default=3.0, description="The budget they are tried at. From 0.001 to 100.")
     recipes: int = Field(default=8, ge=2, le=8, description="Recipes of each method that are tried. From 2 to 8.")
     public: float = Field(
         default=0.1, ge=0.05, le=0.5, description="Share of the units that is taken as public. From 0.05 to 0.5."
@@ -213,6 +215,10 @@ class FlightsSection(Section):
                 "flights.file needs flights.ranges={column: [least, greatest]} or flights.categories={column: [values]}"
                 ": read from private rows they would tell of them"
             )
+        for name, values in self.categories.items():
+            words = {value.strip() for value in values}
+            if not values or len(words) < len(values) or "" in words:
+                raise ValueError(f"categories of {name!r} must be different words, and at least one, got {values}")
         for name, (least, greatest) in self.ranges.items():
             if not least < greatest:
                 raise ValueError(f"ranges of {name!r} must be two numbers, the first below the second")

@@ -45,11 +45,13 @@ CHAPTERS = {
 
 def evaluate(config: PrivateTrainingConfig, run: Run) -> Result:
     """All chapters that are asked for."""
-    if "flights" in config.chapters and config.flights.file is not None:
-        # What is wrong with a file is said before an hour of training, not after.
-        from demos.private_training.flights.own import read
+    if "flights" in config.chapters:
+        # What is wrong with a file or a delta is said before an hour of training, not after.
+        from demos.private_training.flights.compare import refuse_delta, splits_of
+        from demos.private_training.flights.rows import load
 
-        read(config.flights)
+        rows = load(config.flights, config.seed)
+        refuse_delta(config, rows, splits_of(config, rows))
     found = {CHAPTERS[name].title: _chapter(name, config, run) for name in config.chapters}
     data = {use.name: use for chapter in found.values() for use in chapter.data}
     return Result(

@@ -62,10 +62,8 @@ def loosest(config: PrivateTrainingConfig) -> dict[tuple[Way, int], float]:
 def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
     """Train everything. Raises UserError when delta is too large for the number of units."""
     flights = config.flights
-    splits = [split(rows, flights.public, flights.test, config.seed, number) for number in range(flights.seeds)]
-    for way in flights.methods:
-        # Several rows are bounded for the sake of their unit.
-        checked_delta(flights.delta, number_of(EACH if way == EACH else SEVERAL, rows, splits[0].train, flights.rows))
+    splits = splits_of(config, rows)
+    refuse_delta(config, rows, splits)
     mechanisms = {
         cell: mechanism(recipes(cell[0], len(rows.labels), flights.recipes)[0], cell[2], flights.delta)
         for cell in run.track("noise", cells(config))
@@ -86,6 +84,22 @@ def compare(config: PrivateTrainingConfig, rows: Rows, run: Run) -> Found:
     for (cell, _), score in zip(jobs, found, strict=True):
         scores.setdefault(cell, []).append(score)
     return Found(scores, chosen, public_scores, mechanisms, _groups(config, rows, mechanisms, run), splits)
+
+
+def refuse_delta(config: PrivateTrainingConfig, rows: Rows, splits: list[Split]) -> None:
+    """Raise UserError when delta is too large for the number of units, or of rows where these are promised."""
+    flights = config.flights
+    for way in flights.methods:
+        # Several rows are bounded for the sake of their unit.
+        counted = EACH if way == EACH else SEVERAL
+        most = max(number_of(counted, rows, owners.train, flights.rows) for owners in splits)
+        checked_delta(flights.delta, most)
+
+
+def splits_of(config: PrivateTrainingConfig, rows: Rows) -> list[Split]:
+    """Of each seed."""
+    flights = config.flights
+    return [split(rows, flights.public, flights.test, config.seed, number) for number in range(flights.seeds)]
 
 
 def _choose(
@@ -116,7 +130,7 @@ def bounds_of(cell: Cell, config: PrivateTrainingConfig) -> list[int]:
     way, most, _ = cell
     if way != SPREAD:
         return [most]
-    return sorted({each for each in config.flights.sweep if 1 < each < most} | {most})
+    return sorted({each for each in (1, 2, *config.flights.sweep) if each < most} | {most})
 
 
 def _groups(
@@ -127,15 +141,20 @@ def _groups(
     asked = [
         (mechanisms[EACH, 1, epsilon], count, config.flights.delta)
         for epsilon in config.flights.epsilons
-        for count in group_sizes(rows)
+        for count in group_sizes(config, rows)
     ]
     found = run.map("what rows promise an owner", _group, asked)
-    keys = [(epsilon, count) for epsilon in config.flights.epsilons for count in group_sizes(rows)]
+    keys = [(epsilon, count) for epsilon in config.flights.epsilons for count in group_sizes(config, rows)]
     return dict(zip(keys, found, strict=True))
 
 
-def group_sizes(rows: Rows) -> list[int]:
-    """Rows of an owner for whom the promise to a row is reckoned: some, and the most that one has."""
+def group_sizes(config: PrivateTrainingConfig, rows: Rows) -> list[int]:
+    """Rows of an owner for whom the promise to a row is reckoned: some, and of the departures the most that one has.
+
+    Of a user's file that would tell of one unit.
+    """
+    if config.flights.file is not None:
+        return list(GROUPS)
     most = int(rows.counts.max())
     return [*(count for count in GROUPS if count < most), most]
 

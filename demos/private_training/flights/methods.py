@@ -12,7 +12,6 @@ from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD, WayName
 from demos.private_training.flights.rows import Rows, bounded, single_rows
 from demos.private_training.learn.fit import Recipe, Units, fit, predicted
 from demos.private_training.learn.networks import linear
-from shared.seed import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +60,7 @@ def units(way: Way, rows: Rows, owners: NDArray[np.int64], most: int, seed: int)
     that there is."""
     if way == EACH:
         return single_rows(rows, owners)
-    found = bounded(rows, owners, most, generator(seed, "private_training", "rows of owners"))
+    found = bounded(rows, owners, most, seed)
     if way != SPREAD or found.weights is None:
         return found
     seen = found.weights > 0

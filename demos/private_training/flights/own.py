@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from demos.private_training.data import manifest
+from demos.private_training.flights.lots import identities
 from demos.private_training.flights.rows import FILE, Rows, one_hot
 from shared.data import uses
 from shared.errors import UserError
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from demos.private_training.config import FlightsSection
 
+# What pandas and its packers raise for a file that is not what its name says, or is packed in an unknown way.
+UNREADABLE = (ValueError, OSError, EOFError, ImportError, NotImplementedError, zipfile.BadZipFile, lzma.LZMAError)
 FEWEST = 100  # units; with fewer, noise that hides one hides all
 
 
@@ -43,15 +48,15 @@ def read(flights: FlightsSection) -> Rows:
         _refuse(path, table, name, table[name].isna() | (table[name].str.strip() == ""), "must not be empty")
     labels = _numbers(path, table, flights.label, "must be 0 or 1")
     _refuse(path, table, flights.label, ~labels.isin([0, 1]), "must be 0 or 1")
-    owners = np.unique(table[flights.unit].str.strip().to_numpy(dtype=str), return_inverse=True)[1]
-    units = int(owners.max()) + 1
-    if units < FEWEST:
-        raise UserError(f"{path}: column {flights.unit!r} names {units} units; {FEWEST} are needed at least")
+    names, owners = np.unique(table[flights.unit].str.strip().to_numpy(dtype=str), return_inverse=True)
+    if len(names) < FEWEST:
+        raise UserError(f"{path}: column {flights.unit!r} names {len(names)} units; {FEWEST} are needed at least")
     if labels.nunique() == 1:
         raise UserError(
             f"{path}: column {flights.label!r} is {labels.iloc[0]:g} in all rows; there is nothing to learn"
         )
-    return Rows(owners.astype(np.int64), labels.to_numpy(dtype=np.int64), _inputs(path, table, flights))
+    inputs = _inputs(path, table, flights)
+    return Rows(owners.astype(np.int64), labels.to_numpy(dtype=np.int64), inputs, identities(names))
 
 
 def used(flights: FlightsSection, rows: Rows) -> list[DataUse]:
@@ -72,7 +77,7 @@ def _table(path: Path, words: set[str]) -> pd.DataFrame:
             return table.astype({name: "string" for name in words if name in table})
         # Only an empty cell is missing: "NA" may be somebody.
         return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, "string"))
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+    except (*UNREADABLE, pd.errors.ParserError) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix or 'CSV'}: {' '.join(str(error).split())}") from None
 
 
@@ -87,17 +92,37 @@ def _inputs(path: Path, table: pd.DataFrame, flights: FlightsSection) -> NDArray
     parts = [np.stack(columns, axis=1)] if columns else []
     if flights.categories:
         places = [
-            (pd.Index(known).get_indexer(pd.Index(table[name].str.strip())).astype(np.int64), len(known))
+            (
+                pd.Index([value.strip() for value in known])
+                .get_indexer(pd.Index(table[name].str.strip()))
+                .astype(np.int64),
+                len(known),
+            )
             for name, known in flights.categories.items()
         ]
         parts.append(one_hot(places) * np.float32((len(places) / groups) ** 0.5))
     return np.concatenate(parts, axis=1)
 
 
+def _places(words: pd.Series, known: list[str]) -> NDArray[np.int64]:
+    index = pd.Index([word.strip() for word in known])
+    return index.get_indexer(pd.Index(words.str.strip())).astype(np.int64)
+
+
 def _numbers(path: Path, table: pd.DataFrame, name: str, rule: str) -> pd.Series:
-    numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
+    kind = table[name].dtype
+    if not (
+        pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_string_dtype(kind) or pd.api.types.is_object_dtype(kind)
+    ):
+        raise UserError(f"{path}: column {name!r} is of the type {kind}; each value {rule}")
+    numbers = pd.to_numeric(table[name].map(_single), errors="coerce").astype(float)
     _refuse(path, table, name, ~np.isfinite(numbers), rule)
     return numbers
+
+
+def _single(value: object) -> object:
+    """A list or other container is none of the numbers that pandas would look for in it."""
+    return value if pd.api.types.is_scalar(value) else None
 
 
 def _refuse(path: Path, table: pd.DataFrame, column: str, wrong: pd.Series, rule: str) -> None:
@@ -106,5 +131,5 @@ def _refuse(path: Path, table: pd.DataFrame, column: str, wrong: pd.Series, rule
         at = int(wrong.to_numpy().argmax())
         more = f" (rows with this fault: {int(wrong.sum())})" if wrong.sum() > 1 else ""
         value = table[column].iloc[at]
-        given = "nothing" if pd.isna(value) else repr(str(value))
+        given = "nothing" if pd.api.types.is_scalar(value) and pd.isna(value) else repr(str(value))
         raise UserError(f"{path}: row {at + 1}, column {column!r}: got {given}, {rule}{more}")

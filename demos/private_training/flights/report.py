@@ -66,9 +66,14 @@ def _percent(found: Found, cell: Cell) -> list[float]:
 
 
 def _headline(found: Found, epsilon: float, config: PrivateTrainingConfig) -> Headline:
+    values = {
+        way: _percent(found, (way, most_rows(way, config), epsilon))
+        for way in (SEVERAL, SPREAD, ONE)
+        if way in config.flights.methods
+    }
     # The stronger of the two peers with the same promise.
-    against = SPREAD if SPREAD in config.flights.methods else ONE
-    values = {way: _percent(found, (way, most_rows(way, config), epsilon)) for way in (SEVERAL, against)}
+    weaker = sorted(values.keys() - {SEVERAL}, key=lambda way: float(np.mean(values[way])))[:-1]
+    values = {way: numbers for way, numbers in values.items() if way not in weaker}
     words = {named(way, most_rows(way, config)): numbers for way, numbers in values.items()}
     ours, peer = words
     return headline(
@@ -144,7 +149,7 @@ def _gain_table(found: Found, config: PrivateTrainingConfig) -> Table:
 
 
 def _promise_table(found: Found, rows: Rows, config: PrivateTrainingConfig) -> Table:
-    section, sizes = config.flights, group_sizes(rows)
+    section, sizes = config.flights, group_sizes(config, rows)
     table: Cells = []
     for epsilon in section.epsilons:
         bounds = [found.groups[epsilon, size] for size in sizes]
@@ -156,10 +161,14 @@ def _promise_table(found: Found, rows: Rows, config: PrivateTrainingConfig) -> T
         rows=table,
         caption=(
             f"At delta = {section.delta:g}, from the mixture of Gaussians that the rows of one unit make in each "
-            f"sampled step (Ganesh 2024); {sizes[-1]} rows is the most that one unit has here. Over {MOST:g}: no "
-            "smaller bound holds or was found, and nothing is promised."
+            f"sampled step (Ganesh 2024). {_most_words(config, sizes[-1])}Over {MOST:g}: no smaller bound holds or was "
+            "found, and nothing is promised."
         ),
     )
+
+
+def _most_words(config: PrivateTrainingConfig, most: int) -> str:
+    return "" if config.flights.file is not None else f"{most} rows is the most that one unit has here. "
 
 
 def _bound(epsilon: float) -> str:
@@ -243,7 +252,12 @@ def _notes(rows: Rows, config: PrivateTrainingConfig) -> list[str]:
         "test, and are not protected. Numbers of units and of rows are taken as public.",
         "Each unit counts alike in training, however many rows it has; the AUC counts rows.",
     ]
-    if config.flights.file is None:
+    if config.flights.file is not None:
+        notes.append(
+            "Areas under the curve and counts are exact, of units that train and test: this report is no more to be "
+            "shown around than the file."
+        )
+    else:
         notes.append(
             "Months and carriers are the same in training and test, and units are split, not days: this says nothing "
             "of next year's flights."

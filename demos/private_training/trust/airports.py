@@ -15,9 +15,10 @@ import pandas as pd
 import torch
 
 from demos.private_training.data import manifest
-from demos.private_training.flights.rows import CARRIERS, FILE, LATE, one_hot
+from demos.private_training.flights.lots import identities, lots, numbered
+from demos.private_training.flights.rows import CARRIERS, FILE, LATE, arrived, one_hot
 from demos.private_training.learn.fit import Units
-from shared.data import fetch_member, uses
+from shared.data import uses
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.seed import generator
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 MILES = (250, 500, 1000, 1500, 2000)  # between classes of the distance
 SIZES = (12, 7, 24, len(CARRIERS) + 1, len(MILES) + 1)  # classes of month, weekday, hour, carrier (0: other), distance
 WIDTH = sum(SIZES)
-COLUMNS = ["month", "day", "hour", "carrier", "distance", "arr_delay", "tailnum", "origin"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class Rows:
     """Departures. names: of owners.
 
     classes: (n, 5) of month, weekday, hour, carrier and distance, from 0; late: (n,) 0 or 1; tails: (n,) numbers of
-    aircraft; owners: (n,) places in `names`.
+    aircraft; identities: (n,) of their tail numbers; owners: (n,) places in `names`.
     """
 
     names: tuple[str, ...]
     classes: NDArray[np.uint8]
     late: NDArray[np.uint8]
     tails: NDArray[np.int32]
+    identities: NDArray[np.uint64]
     owners: NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -52,7 +53,8 @@ class Rows:
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
         """Those that are chosen."""
-        return Rows(self.names, self.classes[chosen], self.late[chosen], self.tails[chosen], self.owners[chosen])
+        parts = (self.classes, self.late, self.tails, self.identities, self.owners)
+        return Rows(self.names, *(part[chosen] for part in parts))
 
     def of(self, owner: str) -> Rows:
         """An owner's. Raises UserError for one that is not there, or has none."""
@@ -71,8 +73,7 @@ class Rows:
 @functools.cache
 def departures() -> Rows:
     """All of 2013 that have a tail number and arrived: cancelled and diverted ones have no delay."""
-    table = pd.read_csv(fetch_member(manifest(), FILE), usecols=COLUMNS)
-    table = table.dropna(subset=["tailnum", "arr_delay"])
+    table = arrived()
     day = np.datetime64("2013-01") + (table["month"].to_numpy() - 1)
     weekday = (day.astype("datetime64[D]") + (table["day"].to_numpy() - 1)).astype(
         np.int64
@@ -80,11 +81,13 @@ def departures() -> Rows:
     carrier = table["carrier"].map({name: place for place, name in enumerate(CARRIERS, 1)}).fillna(0)
     classes = [table["month"] - 1, weekday % 7, table["hour"], carrier, np.digitize(table["distance"], MILES)]
     origins, names = pd.factorize(table["origin"], sort=True)
+    tails, numbers = pd.factorize(table["tailnum"], sort=True)
     return Rows(
         tuple(names),
         np.column_stack(classes).astype(np.uint8),
         (table["arr_delay"] > LATE).to_numpy(np.uint8),
-        pd.factorize(table["tailnum"], sort=True)[0].astype(np.int32),
+        tails.astype(np.int32),
+        identities(numbers)[tails],
         origins.astype(np.uint8),
     )
 
@@ -103,28 +106,20 @@ def split(rows: Rows, share: float, seed: int, *names: str) -> tuple[Rows, Rows]
 
 
 def at_most(rows: Rows, most: int, seed: int) -> Rows:
-    """`most` rows of each aircraft at each owner, by lot, from 1."""
-    order = generator(seed, "private_training", "rows").permutation(len(rows))
-    keys = rows.tails[order].astype(np.int64) * len(rows.names) + rows.owners[order]
-    return rows.only(np.sort(order[_places(keys) < most]))
+    """`most` rows of each aircraft at each owner, from 1, by lots of its own: another aircraft changes none of them."""
+    keys = rows.tails.astype(np.int64) * len(rows.names) + rows.owners
+    drawn = lots(rows.identities ^ rows.owners.astype(np.uint64), numbered(keys), seed, "rows of owners")
+    order = np.lexsort((drawn, keys))
+    return rows.only(np.sort(order[numbered(keys[order]) < most]))
 
 
 def units(rows: Rows) -> Units:
     """Each aircraft as one unit, all rows of which count the same."""
     tails, numbers = np.unique(rows.tails, return_inverse=True)
-    places = _places(numbers)
+    places = numbered(numbers)
     shape = (len(tails), int(places.max(initial=0)) + 1)
     features = np.zeros((*shape, WIDTH), dtype=np.float32)
     late, weights = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.float32)
     features[numbers, places], late[numbers, places], weights[numbers, places] = rows.features(), rows.late, 1
     weights /= weights.sum(1, keepdims=True)
     return Units(*(torch.from_numpy(part) for part in (features, late, weights)))
-
-
-def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many of the same key come before each (n,)."""
-    order = np.argsort(keys, kind="stable")
-    _, starts, counts = np.unique(keys[order], return_index=True, return_counts=True)
-    places = np.empty(len(keys), dtype=np.int64)
-    places[order] = np.arange(len(keys)) - np.repeat(starts, counts)
-    return places

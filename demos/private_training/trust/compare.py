@@ -88,7 +88,7 @@ def rows_of(config: PrivateTrainingConfig) -> Rows:
     _, rest = split(rows, TUNING, 0, "tuning")
     places = [rows.names.index(owner) for owner in config.trust.owners]
     there = rest.only((rest.owners[:, None] == places).any(1))
-    share = config.trust.aircraft / len(set(departures().tails))
+    share = config.trust.aircraft / len(set(there.tails))
     return there if share >= 1 else split(there, share, config.seed, "aircraft")[0]
 
 

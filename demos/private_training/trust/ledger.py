@@ -21,6 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from numbers import Real
 from pathlib import Path
 
 from shared.errors import UserError
@@ -30,7 +31,7 @@ LARGEST = 10**9  # of an amount, so that sums fit into 64 bits
 WAIT = 60.0  # for another process that writes [s]
 GENESIS = "0" * 64
 KINDS = ("grant", "reserve", "commit", "release")
-NAME = 100  # characters of an owner or a purpose
+NAME, PURPOSE = 100, 250  # characters
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS lines (number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, "
@@ -92,20 +93,24 @@ class Ledger:
     def grant(self, owner: str, epsilon: float, delta: float, purpose: str = "grant") -> None:
         """Add to an owner's budget: epsilon above 0; delta from 0 to below 1."""
         amounts = _amounts(epsilon, delta, ROUND_FLOOR)
+        owner, purpose = _name("owner", owner), _name("purpose", purpose, PURPOSE)
         with self._writing() as connection:
-            _append(connection, "grant", _name("owner", owner), amounts, _name("purpose", purpose), "")
+            _verified(connection)
+            _append(connection, "grant", owner, amounts, purpose, "")
 
     def reserve(self, owners: Sequence[str], epsilon: float, delta: float, purpose: str) -> str:
         """Take a cost off the budgets of all `owners`, or of none when one has not enough. Returns its reference."""
         if not owners or len(set(owners)) < len(owners):
             raise UserError(f"ledger: owners must be one or more different names, got {list(owners)}")
         amounts = _amounts(epsilon, delta, ROUND_CEILING)
-        reference = uuid.uuid4().hex
+        reference, purpose = uuid.uuid4().hex, _name("purpose", purpose, PURPOSE)
+        if not self.file.exists():
+            raise UserError(f"ledger: {owners[0]!r} has granted nothing: there is no {self.file}")
         with self._writing() as connection:
             balances = _balances(_verified(connection))
             for owner in owners:
                 _refuse_overspending(owner, balances.get(owner), amounts)
-                _append(connection, "reserve", owner, amounts, _name("purpose", purpose), reference)
+                _append(connection, "reserve", owner, amounts, purpose, reference)
         return reference
 
     def commit(self, reference: str) -> None:
@@ -145,6 +150,8 @@ class Ledger:
         return lines[-1].hash if lines else GENESIS
 
     def _close(self, reference: str, kind: str) -> None:
+        if not self.file.exists():
+            raise UserError(f"ledger: nothing was reserved: there is no {self.file}")
         with self._writing() as connection:
             of_it = [line for line in _verified(connection) if line.reference == reference and reference]
             if not of_it:
@@ -204,6 +211,8 @@ def _append(
 
 def _read(connection: sqlite3.Connection) -> list[Line]:
     try:
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return []  # of a writer that was stopped before its first line
         return [Line(*row) for row in connection.execute("SELECT * FROM lines ORDER BY number")]
     except sqlite3.Error as error:
         raise UserError(f"ledger: cannot be read: {error}") from None
@@ -211,7 +220,7 @@ def _read(connection: sqlite3.Connection) -> list[Line]:
 
 def _verified(connection: sqlite3.Connection) -> list[Line]:
     """All lines. Raises UserError with the first that does not follow from those before."""
-    lines, previous, pending = _read(connection), GENESIS, set[tuple[str, str]]()
+    lines, previous, pending = _read(connection), GENESIS, dict[tuple[str, str], tuple[int, int]]()
     balances: dict[str, Balance] = {}
     for number, line in enumerate(lines, start=1):
         where = f"ledger: line {number}"
@@ -229,15 +238,13 @@ def _verified(connection: sqlite3.Connection) -> list[Line]:
     return lines
 
 
-def _keep_pending(line: Line, pending: set[tuple[str, str]], where: str) -> None:
-    """pending: references, with their owners, that are reserved and not closed."""
-    key = (line.reference, line.owner)
+def _keep_pending(line: Line, pending: dict[tuple[str, str], tuple[int, int]], where: str) -> None:
+    """pending: amounts of references, with their owners, that are reserved and not closed."""
+    key, amounts = (line.reference, line.owner), (line.epsilon, line.delta)
     if line.kind == "reserve":
-        pending.add(key)
-    elif line.kind in ("commit", "release"):
-        if key not in pending:
-            raise UserError(f"{where} closes what was not open")
-        pending.remove(key)
+        pending[key] = amounts
+    elif line.kind in ("commit", "release") and pending.pop(key, None) != amounts:
+        raise UserError(f"{where} closes what was not open")
 
 
 def _balances(lines: Sequence[Line]) -> dict[str, Balance]:
@@ -266,25 +273,31 @@ def _refuse_overspending(owner: str, balance: Balance | None, amounts: tuple[int
     for place, (name, parts) in enumerate((("epsilon", EPSILON_PARTS), ("delta", DELTA_PARTS))):
         if balance.spent[place] + amounts[place] > balance.granted[place]:
             raise UserError(
-                f"ledger: refused: {name} {amounts[place] / parts:g} of {owner!r}, who has "
-                f"{balance.left[place]:g} left of {balance.granted[place] / parts:g}"
+                f"ledger: refused: {name} {amounts[place] / parts:.10g} of {owner!r}, who has "
+                f"{balance.left[place]:.10g} left of {balance.granted[place] / parts:.10g}"
             )
 
 
 def _amounts(epsilon: float, delta: float, rounding: str) -> tuple[int, int]:
     """In integer parts: a grant is rounded down, a cost up."""
-    if not (isinstance(epsilon, int | float) and math.isfinite(epsilon) and 0 < epsilon <= LARGEST):
+    if not (_is_number(epsilon) and 0 < epsilon <= LARGEST):
         raise UserError(f"ledger: epsilon must be a number above 0, at most {LARGEST:g}, got {epsilon}")
-    if not (isinstance(delta, int | float) and math.isfinite(delta) and 0 <= delta < 1):
+    if not (_is_number(delta) and 0 <= delta < 1):
         raise UserError(f"ledger: delta must be from 0 to below 1, got {delta}")
     pairs = ((epsilon, EPSILON_PARTS), (delta, DELTA_PARTS))
-    first, second = (int((Decimal(repr(value)) * parts).to_integral_value(rounding)) for value, parts in pairs)
+    first, second = (int((Decimal(repr(float(value))) * parts).to_integral_value(rounding)) for value, parts in pairs)
     if first == 0:
         raise UserError(f"ledger: epsilon {epsilon} is less than the ledger counts, {1 / EPSILON_PARTS:g}")
+    if second == 0 < delta:
+        raise UserError(f"ledger: delta {delta} is less than the ledger counts, {1 / DELTA_PARTS:g}")
     return first, second
 
 
-def _name(what: str, text: str) -> str:
-    if not text.strip() or len(text) > NAME or not text.isprintable():
-        raise UserError(f"ledger: {what} must be 1 to {NAME} printable characters, got {text!r}")
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _name(what: str, text: str, most: int = NAME) -> str:
+    if not text.strip() or len(text) > most or not text.isprintable():
+        raise UserError(f"ledger: {what} must be 1 to {most} printable characters, got {text!r}")
     return text

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from demos.private_training.learn.fit import clipped_sums, trained
+from demos.private_training.learn.fit import clipped_sums, refuse_labels, trained
 from demos.private_training.step.bits import SeededBits, SystemBits, gaussian
 from demos.private_training.step.book import Book
+from shared import seed
 from shared.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,14 +32,19 @@ EXACT = 2**53  # whole numbers up to here are exact in float64
 
 @dataclass(frozen=True)
 class Owner:
-    """name: as in the ledger; units: those of its own rows. Raises UserError without any."""
+    """name: as in the ledger; units: those of its own rows; classes: how many labels there may be, which is public.
+
+    Made by who holds the rows, and so the place to look at them. Raises UserError without any, and for other labels.
+    """
 
     name: str
     units: Units
+    classes: int = 2
 
     def __post_init__(self) -> None:
         if not len(self.units):
             raise UserError(f"trust: owner {self.name!r} has no rows")
+        refuse_labels(self.units, self.classes)
 
 
 def numbers(owner: Owner, model: nn.Module, plan: Plan, step: int) -> NDArray[np.int64]:
@@ -87,5 +93,7 @@ def code_hash() -> str:
     Each owner tells the hash of its own code, and nothing makes it tell the truth: an attestation by hardware would.
     Here that is SIMULATED, and every place that shows the hash says so.
     """
-    files = [file for part in ("learn/fit.py", "step/*.py", "trust/*.py") for file in sorted(DEMO.glob(part))]
+    parts = ("budget/*.py", "learn/fit.py", "learn/networks.py", "step/*.py", "trust/*.py")
+    files = [file for part in parts for file in sorted(DEMO.glob(part))]
+    files.append(Path(seed.__file__))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -14,7 +14,7 @@ from demos.private_training.trust.federate import SIMULATED
 from demos.private_training.trust.figures import areas_figure, spending_figure
 from demos.private_training.trust.owner import code_hash
 from demos.private_training.trust.plan import Plan, Sight, epsilon_against
-from demos.private_training.trust.requests import Request, asked
+from demos.private_training.trust.requests import ANSWERED, TRAINED, Request, asked
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
@@ -53,10 +53,18 @@ def trust(config: PrivateTrainingConfig, run: Run) -> Chapter:
             f"The ledger's {len(ledger.lines())} lines follow from each other; the last has the hash "
             f"{ledger.verify()[:12]}. The code of the owners has the hash {code_hash()[:12]} ({SIMULATED}: each owner "
             "tells its own, and nothing makes it tell the truth).",
+            "A budget is an owner's, and the promise an aircraft's: one that flies from all airports paid "
+            f"{_paid(requests):g} in all, which is more than any owner spent, since questions to several owners add up "
+            "for it.",
             "An aircraft that flies from all airports pays epsilon once for a training together, and once to each "
             "owner that trains alone, but for those called one of all, whose noise is larger.",
         ],
     )
+
+
+def _paid(requests: list[Request]) -> float:
+    """Epsilon of a unit at all owners: a training together counts once, and each question to one owner for itself."""
+    return sum(request.epsilon for request in requests if request.outcome in (ANSWERED, TRAINED))
 
 
 def _headline(scores: Scores, config: PrivateTrainingConfig) -> Headline:

@@ -11,6 +11,11 @@ from shared.errors import UserError
 from shared.style import matplotlib_style
 
 LAST = 12  # lines that are shown
+USES = {
+    "show": {"an owner", "--known", "--picture"},
+    "grant": {"an owner", "--epsilon", "--delta"},
+    "verify": {"--known"},
+}
 
 
 def act(
@@ -27,6 +32,11 @@ def act(
         raise UserError(
             f"ledger: {file}: no such file; `trendlab ledger grant OWNER --epsilon 1 --delta 1e-5` makes it"
         )
+    given = {"an owner": owner, "--epsilon": epsilon, "--delta": delta, "--known": known, "--picture": picture}
+    if odd := [name for name, value in given.items() if value is not None and name not in USES[action]]:
+        raise UserError(f"ledger {action} has no use for {' or '.join(odd)}")
+    if picture is not None:
+        picture = _drawable(picture)
     ledger = Ledger(file)
     if action == "grant":
         if owner is None or epsilon is None or delta is None:
@@ -68,12 +78,17 @@ def _show(ledger: Ledger, owner: str | None) -> None:
     show(table(["line", "time (UTC)", "what", "owner", "epsilon", "purpose"], cells, right=(0, 4)))
 
 
+def _drawable(file: Path) -> Path:
+    file = file.expanduser()
+    if file.suffix.lower() != ".png" or not file.parent.is_dir() or file.is_dir():
+        raise UserError(f"ledger: the picture must be a .png in a folder that is there, got {file}")
+    return file
+
+
 def spend_picture(lines: list[Line], file: Path) -> None:
     """A PNG of what each owner has spent, as a staircase over time, under the line of what was granted."""
     from matplotlib import dates, pyplot, rc_context
 
-    if file.suffix.lower() != ".png" or not file.parent.is_dir():
-        raise UserError(f"ledger: the picture must be a .png in a folder that is there, got {file}")
     with rc_context(matplotlib_style()):
         drawing, axes = pyplot.subplots()
         for number, owner in enumerate(dict.fromkeys(line.owner for line in lines)):

@@ -1,9 +1,11 @@
 """Owners who train one model: what the sum promises, who sees what, and what the ledger refuses."""
 
+import contextlib
 import copy
 import dataclasses
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,9 @@ def test_the_ledger_pays_first_and_an_overdrawn_one_trains_nothing(
     monkeypatch.setattr(module, "trained_together", never)
     with pytest.raises(UserError, match=r"^ledger: refused: epsilon 1.5 of 'north', who has 0.5 left of 2$"):
         federate(start, owners, RECIPE, epsilon=1.5, **common)
+    # Of tensors that have shapes and no numbers none can be looked at.
+    for owner in owners:
+        object.__setattr__(owner, "units", owner.units.to("meta"))
     with pytest.raises(UserError, match="'east' has granted nothing"):
         federate(start, [*owners, Owner("east", table(9))], RECIPE, epsilon=0.1, **common)
 
@@ -147,7 +152,7 @@ def test_the_ledger_pays_first_and_an_overdrawn_one_trains_nothing(
         (three(), dataclasses.replace(RECIPE, rate=0.5), "the rate must be 1, not 0.5"),
         ([*three(), Owner("east", table(0, width=6))], RECIPE, "same shape at all owners"),
         ([Owner(name, table(0, width=6)) for name in NAMES], RECIPE, r"does not take rows of the shape \(6,\)"),
-        ([*three(), Owner("east", Units(torch.ones(2, 1, 5), torch.full((2, 1), 7)))], RECIPE, "labels"),
+        ([*three(), Owner("east", table(0), classes=3)], RECIPE, "'east' has labels of 3 classes, the model of 2"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_costs_nothing(
@@ -159,7 +164,28 @@ def test_what_is_wrong_is_one_line_and_costs_nothing(
     assert not [line for line in ledger.lines() if line.kind != "grant"]
 
 
-def test_an_owner_without_rows_is_refused() -> None:
+def test_a_delta_that_would_allow_to_publish_a_unit_is_refused(ledger: Ledger) -> None:
+    common: dict[str, Any] = {"epsilon": 1.0, "delta": 0.02, "ledger": ledger, "purpose": "x"}
+    for ask in (
+        lambda: federate(linear(5, 2), three(), RECIPE, **common),
+        lambda: private_share(Owner("north", table(0, 60)), **common),
+    ):
+        with pytest.raises(UserError, match=r"delta = 0\.02 is not below 1/N"):
+            ask()
+    assert not [line for line in ledger.lines() if line.kind != "grant"]
+
+
+def test_a_model_through_which_units_see_each_other_is_refused_by_name(ledger: Ledger) -> None:
+    model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    with pytest.raises(UserError, match="1 is a BatchNorm1d"):
+        federate(model, three(), RECIPE, epsilon=1, delta=1e-5, ledger=ledger, purpose="x")
+    with pytest.raises(UserError, match="1 is a BatchNorm1d"):
+        fit(model, table(0), RECIPE, 1.0, SeededBits(0))
+
+
+def test_an_owner_without_rows_or_with_other_labels_is_refused() -> None:
+    with pytest.raises(UserError, match="unit 1 has labels"):
+        Owner("north", Units(torch.ones(2, 1, 5), torch.full((2, 1), 7)))
     with pytest.raises(UserError, match="'north' has no rows"):
         Owner("north", Units(torch.ones(0, 1, 5), torch.ones(0, 1, dtype=torch.int64)))
 
@@ -181,6 +207,23 @@ def test_a_question_is_answered_with_noise_and_paid_for(ledger: Ledger) -> None:
     assert 0.5 * spread < np.std(answers) < 2 * spread
     assert abs(np.mean(answers) - true) < 5 * spread / math.sqrt(15)
     assert ledger.balances()["north"].left[0] == pytest.approx(0.5)
+
+
+def test_the_share_is_of_label_1_among_any() -> None:
+    units = table(0, 3000)
+    labels = torch.arange(3000)[:, None].expand(-1, 3) % 3
+    owner = Owner("north", dataclasses.replace(units, labels=labels), classes=3)
+    ledger = Granting()
+    share = private_share(owner, epsilon=5, delta=1e-5, ledger=ledger, purpose="x", bits=SeededBits(0))  # type: ignore[arg-type]
+    assert share == pytest.approx(1 / 3, abs=0.01)
+
+
+class Granting:
+    """A ledger of owners who grant all."""
+
+    @contextlib.contextmanager
+    def spending(self, *_: Any) -> Iterator[None]:
+        yield
 
 
 def test_the_card_shows_how_it_is_done_with_ones_own_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

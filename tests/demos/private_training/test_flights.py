@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import optimize, stats
 
 from demos.private_training.budget.accountant import Mechanism, epsilon_of
 from demos.private_training.budget.group import group_epsilon
@@ -14,6 +15,7 @@ from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD, FlightsSec
 from demos.private_training.data import manifest
 from demos.private_training.demo import DEMO
 from demos.private_training.flights.jobs import Job, _scaled
+from demos.private_training.flights.lots import identities
 from demos.private_training.flights.methods import noise_for, number_of, recipes, units
 from demos.private_training.flights.own import read
 from demos.private_training.flights.rows import (
@@ -51,7 +53,14 @@ def owned(counts: list[int]) -> Rows:
     owners = np.repeat(np.arange(len(counts)), counts)
     inputs = random.normal(size=(len(owners), 5)).astype(np.float32)
     inputs[:, 3], inputs[:, 4] = owners, np.arange(len(owners))
-    return Rows(owners, random.integers(0, 2, len(owners)), inputs)
+    return Rows(owners, random.integers(0, 2, len(owners)), inputs, identities(map(str, range(len(counts)))))
+
+
+def without(rows: Rows, owner: int) -> Rows:
+    """As the same file would be read if that owner had never been."""
+    kept = rows.owners != owner
+    owners = np.unique(rows.owners[kept], return_inverse=True)[1]
+    return Rows(owners, rows.labels[kept], rows.inputs[kept], np.delete(rows.identities, owner))
 
 
 def test_no_aircraft_is_in_two_parts(year: Rows) -> None:
@@ -89,7 +98,7 @@ def test_the_public_list_of_carriers_is_in_order_and_complete() -> None:
 def test_no_unit_shows_more_than_its_bound_and_only_its_own_rows() -> None:
     rows = owned([1, 3, 10, 4, 7])
     owners = np.array([0, 2, 3])
-    units = bounded(rows, owners, 4, np.random.default_rng(0))
+    units = bounded(rows, owners, 4, 0)
     assert units.weights is not None
     seen = units.weights > 0
     assert seen.sum(1).tolist() == [1, 4, 4]
@@ -100,13 +109,13 @@ def test_no_unit_shows_more_than_its_bound_and_only_its_own_rows() -> None:
         assert len(set(rows_seen[:, 4].tolist())) == len(rows_seen)
         numbers = rows_seen[:, 4].long().numpy()
         assert np.array_equal(units.labels[place][seen[place]].numpy(), rows.labels[numbers])
-    other = bounded(rows, owners, 4, np.random.default_rng(1))
+    other = bounded(rows, owners, 4, 1)
     assert not torch.equal(units.inputs[1], other.inputs[1])
 
 
 def test_rows_are_drawn_alike() -> None:
     rows = owned([5, 2])
-    drawn = [bounded(rows, np.array([0]), 2, np.random.default_rng(seed)).inputs[0, :, 4] for seed in range(500)]
+    drawn = [bounded(rows, np.array([0]), 2, seed).inputs[0, :, 4] for seed in range(500)]
     shares = torch.bincount(torch.cat(drawn).long(), minlength=5) / 500
     assert float((shares - 2 / 5).abs().max()) < 5 * (0.4 * 0.6 / 500) ** 0.5
 
@@ -118,13 +127,12 @@ def step_of(units: Units) -> torch.Tensor:
 
 
 def test_a_unit_moves_the_sum_by_the_bound_at_most_however_many_rows_it_has() -> None:
-    rows = owned([1, 300, 5, 40])
-    everyone = bounded(rows, np.arange(4), 64, np.random.default_rng(0))
-    assert everyone.weights is not None
+    rows = owned([1, 300, 5, 100])
+    everyone = bounded(rows, np.arange(4), 64, 0)
     for unit in range(4):
-        kept = torch.arange(4) != unit
-        without = Units(everyone.inputs[kept], everyone.labels[kept], everyone.weights[kept])
-        moved = float((step_of(everyone) - step_of(without)).norm())
+        # Drawn anew without it: no other unit may show other rows then.
+        others = bounded(without(rows, unit), np.arange(3), 64, 0)
+        moved = float((step_of(everyone) - step_of(others)).norm())
         assert moved <= ONE_STEP.bound * (1 + 1e-5)
         # Their numbers make these gradients long, so that the bound is reached, and the test could fail.
         assert moved == pytest.approx(ONE_STEP.bound, rel=1e-3)
@@ -133,7 +141,7 @@ def test_a_unit_moves_the_sum_by_the_bound_at_most_however_many_rows_it_has() ->
 
 
 def test_what_is_in_the_padding_changes_nothing() -> None:
-    units = bounded(owned([1, 3, 10]), np.arange(3), 8, np.random.default_rng(0))
+    units = bounded(owned([1, 3, 10]), np.arange(3), 8, 0)
     assert units.weights is not None
     padding = units.weights == 0
     assert padding.any()
@@ -155,6 +163,25 @@ def test_a_promise_to_rows_is_worth_less_the_more_of_them_one_has() -> None:
     # All rows at every step would be the worst case.
     assert bounds[-1] < group_epsilon(Mechanism(5.0, 1.0, 10), 60, DELTA)
     assert group_epsilon(Mechanism(1.0, 1.0, 100), 100, DELTA) == float("inf")
+
+
+@pytest.mark.parametrize(("multiplier", "rate", "rows"), [(2.0, 0.1, 20), (5.0, 0.3, 10), (1.0, 0.5, 2)])
+def test_of_one_step_it_is_what_the_mixture_of_an_owners_rows_comes_to(
+    multiplier: float, rate: float, rows: int
+) -> None:
+    # By integration on a fine grid, both ways, of N(0, s) and the mixture of N(j, s) by how many rows are drawn.
+    grid = np.linspace(-12 * multiplier, rows + 12 * multiplier, 40_001)
+    shifts = np.arange(rows + 1)
+    mixed = stats.norm.pdf(grid[:, None] - shifts, scale=multiplier) @ stats.binom.pmf(shifts, rows, rate)
+    plain = stats.norm.pdf(grid, scale=multiplier)
+
+    def delta_at(epsilon: float) -> float:
+        ways = (mixed - np.exp(epsilon) * plain, plain - np.exp(epsilon) * mixed)
+        return max(float(np.clip(way, 0, None).sum()) for way in ways) * float(grid[1] - grid[0])
+
+    exact = optimize.brentq(lambda epsilon: delta_at(epsilon) - DELTA, 0.0, 60.0)
+    bound = group_epsilon(Mechanism(multiplier, rate, 1), rows, DELTA)
+    assert exact - 1e-3 <= bound <= exact + 3e-2
 
 
 def test_with_all_rows_at_every_step_noise_counts_for_as_much_less() -> None:
@@ -262,6 +289,19 @@ def test_what_is_wrong_with_a_file_is_one_line_with_its_row(
     assert "\n" not in str(error.value)
 
 
+def test_columns_that_hold_no_single_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.parquet"
+    own_table().assign(hour=pd.Timestamp("2013-01-01")).to_parquet(path)
+    with pytest.raises(UserError, match=r"column 'hour' is of the type datetime64.*must be a number"):
+        read(section(path))
+    own_table().assign(hour=[[1, 2]] * 122).to_parquet(path)
+    with pytest.raises(UserError, match=r"row 1, column 'hour': got .*, must be a number"):
+        read(section(path))
+    (tmp_path / "own.csv.zip").write_text("no archive")
+    with pytest.raises(UserError, match=r"cannot be read as \.zip"):
+        read(section(tmp_path / "own.csv.zip"))
+
+
 def test_a_file_that_is_not_there_or_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read(section(tmp_path / "none.csv"))
@@ -279,6 +319,8 @@ def test_a_file_that_is_not_there_or_no_table_is_refused(tmp_path: Path) -> None
         (["flights.ranges={label: [0, 1]}"], "is the unit or the label"),
         (["flights.methods=[several rows]"], "which are compared"),
         (["flights.rows=0"], "flights.rows"),
+        (["flights.categories={where: [north, ' north']}"], "must be different words"),
+        (["flights.categories={where: []}"], "at least one"),
         (["flights.epsilons=[0]"], "flights.epsilons"),
     ],
 )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,7 +159,7 @@ def test_a_clock_that_goes_back_changes_nothing(file: Path, monkeypatch: pytest.
     ledger.verify()
 
 
-@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan, math.inf, -math.inf, 1e300, 1e-9, "1"])
+@pytest.mark.parametrize("epsilon", [0.0, -1.0, math.nan, math.inf, -math.inf, 1e300, 1e-9, "1", True])
 def test_no_other_epsilon_is_granted_or_spent(file: Path, epsilon: Any) -> None:
     ledger = granted(file)
     before = ledger.lines()
@@ -168,6 +169,19 @@ def test_no_other_epsilon_is_granted_or_spent(file: Path, epsilon: Any) -> None:
     with pytest.raises(UserError, match="epsilon"):
         ledger.grant("JFK", epsilon, 0.0)
     assert ledger.lines() == before
+
+
+def test_numbers_of_numpy_are_numbers(file: Path) -> None:
+    ledger = granted(file)
+    for number in (np.float64(0.5), np.float32(0.5), np.int64(1)):
+        ledger.reserve(["JFK"], number, np.float64(1e-6), "numpy")
+    assert ledger.balances()["JFK"].left[0] == 1.0
+
+
+def test_a_grant_that_would_be_rounded_to_nothing_is_refused(file: Path) -> None:
+    with pytest.raises(UserError, match="delta 1e-20 is less than the ledger counts"):
+        Ledger(file).grant("JFK", 1.0, 1e-20)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("delta", [-1e-9, 1.0, math.nan])
@@ -185,6 +199,13 @@ def test_names_are_words(file: Path) -> None:
     for owner in ("", " ", "a\nb", "x" * 101):
         with pytest.raises(UserError, match="owner must be"):
             Ledger(file).grant(owner, 1.0, 0.0)
+    with pytest.raises(UserError, match="'JFK' has granted nothing"):
+        Ledger(file).reserve(["JFK"], 0.1, 0.0, "early")
+    with pytest.raises(UserError, match="nothing was reserved"):
+        Ledger(file).release("0" * 32)
+    assert not file.exists()
+    file.touch()
+    assert Ledger(file).lines() == []
     with pytest.raises(UserError, match="different names"):
         granted(file).reserve(["JFK", "JFK"], 0.1, 0.0, "twice")
 
@@ -225,6 +246,18 @@ def test_tampering_shows_and_nothing_is_spent_after_it(file: Path, name: str) ->
         ledger.verify()
     with pytest.raises(UserError, match=words):
         ledger.reserve(["JFK"], 0.1, 0.0, "more")
+    with pytest.raises(UserError, match=words):
+        ledger.grant("JFK", 1.0, 0.0)
+
+
+def test_a_forged_line_that_gives_back_more_than_was_reserved_shows(file: Path) -> None:
+    ledger = granted(file)
+    ledger.reserve(["JFK"], 2.0, 0.0, "another")
+    reference = ledger.reserve(["JFK"], 0.5, 0.0, "a training")
+    with sqlite3.connect(file) as connection:
+        ledger_module._append(connection, "release", "JFK", (2 * EPSILON_PARTS, 0), "a training", reference)
+    with pytest.raises(UserError, match="line 6 closes what was not open"):
+        ledger.verify()
 
 
 def test_a_forged_line_that_overspends_shows(file: Path) -> None:
@@ -277,7 +310,8 @@ def test_the_command_line_grants_shows_and_verifies(
     verb.ledger(verb.Action.GRANT, "JFK", file, epsilon=3.0, delta=1e-4)
     with Ledger(file).spending(["JFK"], 1.5, 1e-5, "a training"):
         pass
-    picture = tmp_path / "spend.png"
+    picture, folder = tmp_path / "spend.png", tmp_path / "folder.png"
+    folder.mkdir()
     verb.ledger(verb.Action.SHOW, file=file, picture=picture)
     assert "a training" in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -288,6 +322,8 @@ def test_the_command_line_grants_shows_and_verifies(
         ({"action": verb.Action.GRANT, "owner": "JFK"}, "needs an owner"),
         ({"action": verb.Action.SHOW, "owner": "SFO"}, "owners: JFK"),
         ({"action": verb.Action.SHOW, "picture": tmp_path / "x.txt"}, r"must be a \.png"),
+        ({"action": verb.Action.SHOW, "picture": folder}, r"must be a \.png"),
+        ({"action": verb.Action.VERIFY, "owner": "JFK", "epsilon": 3.0}, "no use for an owner or --epsilon"),
     ):
         with pytest.raises(UserError, match=words):
             verb.ledger(file=file, **wrong)

@@ -64,6 +64,17 @@ def test_a_unit_is_an_aircraft_with_some_of_its_rows_of_each_owner() -> None:
     assert late[0] == pytest.approx(there.late[first].mean())
 
 
+def test_what_is_seen_of_an_aircraft_does_not_depend_on_another() -> None:
+    rows = departures()
+    kept = at_most(rows, 5, 0)
+    without = rows.tails != rows.tails[0]
+    again = at_most(rows.only(without), 5, 0)
+    before = kept.only(kept.tails != rows.tails[0])
+    for part in ("classes", "late", "tails", "owners"):
+        np.testing.assert_array_equal(getattr(again, part), getattr(before, part))
+    assert not np.array_equal(kept.classes, at_most(rows, 5, 1).classes)
+
+
 def test_owners_alone_cost_a_unit_at_all_of_them_what_one_training_together_does() -> None:
     together = Mechanism(8.0, 1.0, 40)
     each = Mechanism(8.0 * math.sqrt(3), 1.0, 40)
@@ -97,6 +108,7 @@ def test_a_run_tells_what_owners_gain_and_what_the_ledger_refused(tmp_path: Path
         ("trust.delta=0.001", "delta must be below 1/N"),
         ("trust.backend=cloud", "trust.backend"),
         ("trust.grant=0", "trust.grant"),
+        ("trust.epsilons=[1e-10]", "trust.epsilons"),
     ],
 )
 def test_what_is_wrong_is_one_line(override: str, words: str) -> None:
