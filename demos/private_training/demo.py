@@ -1,6 +1,6 @@
 """Differential privacy that can be checked: training under a budget, and what it costs.
 
-trendlab run private_training                          one minute
+trendlab run private_training                          a little of everything
 trendlab run private_training --profile cpu            the tables of the card
 trendlab run private_training 'learn.epsilons=[0.5]'   another budget
 trendlab run private_training 'chapters=[flights]'    units that own several rows
