@@ -51,6 +51,11 @@ def cells(config: PrivateTrainingConfig) -> list[Cell]:
     return list(dict.fromkeys([*table, *sweep]))
 
 
+def swept(found: Found, epsilon: float) -> list[int]:
+    """Bounds on the rows of a unit that were tried at `epsilon`, in order."""
+    return sorted(most for way, most, budget in found.scores if way == SEVERAL and budget == epsilon)
+
+
 def loosest(config: PrivateTrainingConfig) -> dict[tuple[Way, int], float]:
     """The largest epsilon of each way and bound, whose recipe is also that without noise."""
     found: dict[tuple[Way, int], float] = {}

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from demos.private_training import whiskers
 from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD
-from demos.private_training.flights.compare import NO_NOISE, Cell, Found, most_rows
+from demos.private_training.flights.compare import NO_NOISE, Cell, Found, most_rows, swept
 from demos.private_training.flights.methods import PLAIN, Way
-from shared.evaluation.intervals import bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def rows_figure(found: Found, config: PrivateTrainingConfig, run: Run) -> Figure
     from matplotlib import pyplot
 
     epsilon = config.flights.sweep_epsilon
-    tried = sorted(most for way, most, budget in found.scores if way == SEVERAL and budget == epsilon)
+    tried = swept(found, epsilon)
     drawing, axes = pyplot.subplots(figsize=(8.5, 4.2), layout="constrained")
     for budget, style, label in ((epsilon, "-", f"our step, epsilon {epsilon:g}"), (NO_NOISE, ":", "without noise")):
         cells: list[Cell] = [(SEVERAL, most, budget) for most in tried]
@@ -90,24 +90,9 @@ def _mean(found: Found, cell: Cell) -> float:
 def _line(
     axes: Axes, found: Found, places: Sequence[float], cells: list[Cell], *, color: str, linestyle: str, label: str
 ) -> None:
-    means = [_mean(found, cell) for cell in cells]
-    bounds = [bootstrap([100 * score for score in found.scores[cell]], unit="seeds") for cell in cells]
-    spread = [
-        [mean - bound.low for mean, bound in zip(means, bounds, strict=True)],
-        [bound.high - mean for mean, bound in zip(means, bounds, strict=True)],
-    ]
-    axes.errorbar(
-        places,
-        means,
-        yerr=spread,
-        color=color,
-        linestyle=linestyle,
-        linewidth=2.0 if color == COLOURS[SEVERAL] else 1.3,
-        marker="o",
-        markersize=4,
-        capsize=2,
-        label=label,
-    )
+    series = [[100 * score for score in found.scores[cell]] for cell in cells]
+    width = 2.0 if color == COLOURS[SEVERAL] else 1.3
+    whiskers.line(axes, places, series, color=color, linestyle=linestyle, linewidth=width, label=label)
 
 
 def _reference(axes: Axes, found: Found) -> None:

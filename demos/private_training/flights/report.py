@@ -11,7 +11,7 @@ from demos.private_training.budget.accountant import bill
 from demos.private_training.budget.group import MOST
 from demos.private_training.chapter import Chapter
 from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD
-from demos.private_training.flights.compare import NO_NOISE, Cell, Found, compare, group_sizes, most_rows
+from demos.private_training.flights.compare import NO_NOISE, Cell, Found, compare, group_sizes, most_rows, swept
 from demos.private_training.flights.figures import epsilon_figure, rows_figure
 from demos.private_training.flights.methods import PLAIN, Way
 from demos.private_training.flights.own import used
@@ -199,11 +199,6 @@ def _rows_table(found: Found, rows: Rows, config: PrivateTrainingConfig) -> Tabl
             "for each line."
         ),
     )
-
-
-def swept(found: Found, epsilon: float) -> list[int]:
-    """Bounds on the rows of a unit that were tried at `epsilon`, in order."""
-    return sorted(most for way, most, budget in found.scores if way == SEVERAL and budget == epsilon)
 
 
 def _recipes_table(found: Found, config: PrivateTrainingConfig) -> Table:

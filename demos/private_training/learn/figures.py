@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demos.private_training import whiskers
 from demos.private_training.config import OURS, PEER
-from shared.evaluation.intervals import bootstrap
 
 if TYPE_CHECKING:
     from demos.private_training.config import PrivateTrainingConfig
@@ -16,40 +16,56 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure
 
-LINES = {"public": "-", "charged": "--"}
+TITLES = {"public": "tuned on public digits", "charged": "on the private ones, charged"}
+BESIDE = 1.9  # times the largest epsilon: where what has no noise stands
 
 
 def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Figure:
-    """A line for each method and way of tuning, with 95 % intervals over seeds; thin: without noise."""
+    """A panel for each way of tuning, a line for each method, with 95 % intervals over seeds; open: without noise."""
     from matplotlib import pyplot
 
-    drawing, axes = pyplot.subplots(figsize=(7.5, 4.5))
-    for number, name in enumerate(config.learn.methods):
-        for way in config.learn.tuning:
-            series = [[100 * value for value in scores.accuracies[name, way, each]] for each in config.learn.epsilons]
-            bounds = [bootstrap(values, unit="seeds") for values in series]
-            means = [float(np.mean(values)) for values in series]
-            spread = [
-                [mean - bound.low for mean, bound in zip(means, bounds, strict=True)],
-                [bound.high - mean for mean, bound in zip(means, bounds, strict=True)],
-            ]
-            axes.errorbar(
-                config.learn.epsilons,
-                means,
-                yerr=spread,
+    learn = config.learn
+    drawing, panels = pyplot.subplots(
+        1,
+        len(learn.tuning),
+        figsize=(3.2 + 3.1 * len(learn.tuning), 4.2),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    aside = BESIDE * max(learn.epsilons)
+    for axes, way in zip(panels[0], learn.tuning, strict=True):
+        for number, name in enumerate(learn.methods):
+            series = [[100 * value for value in scores.accuracies[name, way, each]] for each in learn.epsilons]
+            ours = name == OURS
+            whiskers.line(
+                axes,
+                learn.epsilons,
+                series,
                 color=f"C{number}",
-                linestyle=LINES[way],
-                marker="o",
-                markersize=4,
-                capsize=2,
-                label=f"{name}, {way}",
+                linewidth=2.2 if ours else 1.2,
+                zorder=3 if ours else 2,
+                label=name,
             )
-        plain = 100 * float(np.mean(scores.accuracies[name, None, math.inf]))
-        axes.axhline(plain, color=f"C{number}", linewidth=0.7, alpha=0.6)
-    axes.set(xscale="log", xlabel="epsilon", ylabel="accuracy [%]")
-    axes.set_xticks(config.learn.epsilons, [f"{epsilon:g}" for epsilon in config.learn.epsilons])
-    axes.minorticks_off()
-    axes.legend(fontsize=8)
+            plain = 100 * float(np.mean(scores.accuracies[name, None, math.inf]))
+            axes.plot([aside], [plain], marker="o", markersize=5, fillstyle="none", color=f"C{number}")
+        axes.set(xscale="log", xlabel="epsilon", title=TITLES[way])
+        axes.set_xticks([*learn.epsilons, aside], [*(f"{epsilon:g}" for epsilon in learn.epsilons), "no\nnoise"])
+        axes.minorticks_off()
+    panels[0][0].set_ylabel("accuracy [%]")
+    # Names in the order in which the lines end, as one reads them.
+    handles, names = panels[0][0].get_legend_handles_labels()
+    top = max(learn.epsilons)
+    order = sorted(
+        range(len(names)), key=lambda at: -float(np.mean(scores.accuracies[names[at], learn.tuning[0], top]))
+    )
+    drawing.legend(
+        [handles[at] for at in order],
+        [names[at] for at in order],
+        loc="outside right center",
+        fontsize=8,
+        frameon=False,
+    )
     first = config.learn.epsilons[0]
     ours, peer = (100 * float(np.mean(scores.accuracies[name, config.learn.tuning[0], first])) for name in (OURS, PEER))
     return run.figure(
@@ -57,8 +73,8 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
         "accuracy",
         title="Accuracy against epsilon",
         caption=(
-            "Means over seeds with 95 % intervals; solid: tuned on public digits, dashed: tuned on the private ones at "
-            "a charge; thin lines: without noise."
+            "Means over seeds with 95 % intervals, by how recipes were chosen; open: without noise, at the public "
+            "recipe."
         ),
         alt=f"At epsilon {first:g}: {OURS} {ours:.1f} %, {PEER} {peer:.1f} %.",
     )

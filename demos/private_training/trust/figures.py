@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from demos.private_training import whiskers
 from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, POOLED, SAFE, alone
 from demos.private_training.trust.requests import REFUSED
-from shared.evaluation.intervals import bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,20 +32,13 @@ def areas_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Fig
     for number, name in enumerate(names):
         shift = APART ** (number - (len(names) - 1) / 2)
         series = [scores.areas[name, epsilon, ALL] for epsilon in epsilons]
-        bounds = [bootstrap(values, unit="seeds") for values in series]
-        means = [float(np.mean(values)) for values in series]
-        spread = [
-            [mean - bound.low for mean, bound in zip(means, bounds, strict=True)],
-            [bound.high - mean for mean, bound in zip(means, bounds, strict=True)],
-        ]
         style: dict[str, Any] = {
             "color": f"C{number}",
-            "marker": "o",
             "markersize": 5 if name == OURS else 4,
             "linewidth": 2.2 if name == OURS else 1.2,
             "linestyle": "--" if name == POOLED else ":" if name == SAFE else "-",
         }
-        axes.errorbar([shift * epsilon for epsilon in epsilons], means, yerr=spread, capsize=2, label=name, **style)
+        whiskers.line(axes, [shift * epsilon for epsilon in epsilons], series, label=name, **style)
         if plain := scores.areas.get((name, NO_NOISE, ALL)):
             axes.plot(shift * end, np.mean(plain), marker="o", markersize=5, fillstyle="none", color=f"C{number}")
     axes.set(xscale="log", xlabel="epsilon", ylabel="area under the ROC curve")
