@@ -66,6 +66,9 @@ class LearnSection(Section):
     public: int = Field(
         default=1400, ge=100, le=1400, description="Public digits that recipes are tried on. From 100 to 1400."
     )
+    public_seeds: int = Field(
+        default=3, ge=1, le=100, description="Trainings of each recipe on public digits, whose mean chooses. 1 to 100."
+    )
     tries: float = Field(default=5.0, ge=2, le=50, description="Expected trainings of a charged search. From 2 to 50.")
     axes: int = Field(default=400, ge=10, le=1000, description="Public axes that features are put on. 10 to 1000.")
     views: int = Field(

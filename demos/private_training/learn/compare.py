@@ -50,7 +50,7 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
         Job(
             name,
             tables[name][1],
-            config.seed,
+            config.seed + number,
             _public_multiplier(name, epsilon, config),
             recipe,
             label=f"{epsilon}",
@@ -60,14 +60,15 @@ def compare(config: PrivateTrainingConfig, run: Run) -> Scores:
         for name in learn.methods
         for epsilon in learn.epsilons
         for recipe in candidates(name, learn.recipes)
+        for number in range(learn.public_seeds)
     ]
-    recipes: dict[tuple[MethodName, float], int] = {}
-    best: dict[tuple[MethodName, float], float] = {}
+    found: dict[tuple[MethodName, float], dict[int, float]] = {}
     device = devices.resolve(config.device)
     for job, outcome in _done(run, "recipes on public digits", public, device):
-        key = (job.method, float(job.label))
-        if outcome.recipe is not None and outcome.accuracy > best.get(key, -1.0):
-            best[key], recipes[key] = outcome.accuracy, outcome.recipe
+        sums = found.setdefault((job.method, float(job.label)), {})
+        if outcome.recipe is not None:
+            sums[outcome.recipe] = sums.get(outcome.recipe, 0.0) + outcome.accuracy
+    recipes = {key: max(sums, key=lambda recipe: sums[recipe]) for key, sums in found.items()}
     jobs = [job for name in learn.methods for job in _jobs(name, tables[name][0], recipes, config)]
     scores = Scores({}, recipes)
     for job, outcome in _done(run, "private training", jobs, device):

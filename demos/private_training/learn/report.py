@@ -85,7 +85,10 @@ def _accuracy_table(scores: Scores, config: PrivateTrainingConfig, way: Tuning) 
         plain = float(np.mean(_percent(scores.accuracies[name, None, NO_NOISE])))
         rows.append([name, *numbers, plain])
     more = {
-        "public": f"Recipes: the best of {learn.recipes} on public digits, for each budget.",
+        "public": (
+            f"Recipes: for each budget the best of {learn.recipes} on public digits, where each is trained "
+            f"{learn.public_seeds} times."
+        ),
         "charged": (
             f"Recipes: the best of {learn.tries:g} expected tries on the private units, each scored with noise of "
             f"standard deviation {SCORE_NOISE:g}; epsilon is that of the whole search."
