@@ -37,14 +37,14 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
     for axes, way in zip(panels[0], learn.tuning, strict=True):
         for number, name in enumerate(learn.methods):
             series = [[100 * value for value in scores.accuracies[name, way, each]] for each in learn.epsilons]
-            ours = name == OURS
+            main = name == OURS
             whiskers.line(
                 axes,
                 learn.epsilons,
                 series,
                 color=f"C{number}",
-                linewidth=2.2 if ours else 1.2,
-                zorder=3 if ours else 2,
+                linewidth=2.2 if main else 1.2,
+                zorder=3 if main else 2,
                 label=name,
             )
             plain = 100 * float(np.mean(scores.accuracies[name, None, math.inf]))

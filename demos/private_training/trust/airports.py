@@ -53,8 +53,14 @@ class Rows:
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Rows:
         """Those that are chosen."""
-        parts = (self.classes, self.late, self.tails, self.identities, self.owners)
-        return Rows(self.names, *(part[chosen] for part in parts))
+        return Rows(
+            self.names,
+            self.classes[chosen],
+            self.late[chosen],
+            self.tails[chosen],
+            self.identities[chosen],
+            self.owners[chosen],
+        )
 
     def of(self, owner: str) -> Rows:
         """An owner's. Raises UserError for one that is not there, or has none."""
