@@ -294,7 +294,7 @@ def _amounts(epsilon: float, delta: float, rounding: str) -> tuple[int, int]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and type(value) is not bool and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _name(what: str, text: str, most: int = NAME) -> str:
