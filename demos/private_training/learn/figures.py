@@ -11,7 +11,9 @@ from demos.private_training import whiskers
 from demos.private_training.config import OURS, PEER
 
 if TYPE_CHECKING:
-    from demos.private_training.config import PrivateTrainingConfig
+    from matplotlib.axes import Axes
+
+    from demos.private_training.config import LearnSection, PrivateTrainingConfig, Tuning
     from demos.private_training.learn.compare import Scores
     from shared.demo import Run
     from shared.result import Figure
@@ -33,32 +35,13 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
         squeeze=False,
         layout="constrained",
     )
-    aside = BESIDE * max(learn.epsilons)
     for axes, way in zip(panels[0], learn.tuning, strict=True):
-        for number, name in enumerate(learn.methods):
-            series = [[100 * value for value in scores.accuracies[name, way, each]] for each in learn.epsilons]
-            main = name == OURS
-            whiskers.line(
-                axes,
-                learn.epsilons,
-                series,
-                color=f"C{number}",
-                linewidth=2.2 if main else 1.2,
-                zorder=3 if main else 2,
-                label=name,
-            )
-            plain = 100 * float(np.mean(scores.accuracies[name, None, math.inf]))
-            axes.plot([aside], [plain], marker="o", markersize=5, fillstyle="none", color=f"C{number}")
-        axes.set(xscale="log", xlabel="epsilon", title=TITLES[way])
-        axes.set_xticks([*learn.epsilons, aside], [*(f"{epsilon:g}" for epsilon in learn.epsilons), "no\nnoise"])
-        axes.minorticks_off()
+        _panel(axes, scores, learn, way)
     panels[0][0].set_ylabel("accuracy [%]")
     # Names in the order in which the lines end, as one reads them.
     handles, names = panels[0][0].get_legend_handles_labels()
-    top = max(learn.epsilons)
-    order = sorted(
-        range(len(names)), key=lambda at: -float(np.mean(scores.accuracies[names[at], learn.tuning[0], top]))
-    )
+    ends = [np.mean(scores.accuracies[name, learn.tuning[0], max(learn.epsilons)]) for name in learn.methods]
+    order = np.argsort(ends)[::-1]
     drawing.legend(
         [handles[at] for at in order],
         [names[at] for at in order],
@@ -78,3 +61,16 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
         ),
         alt=f"At epsilon {first:g}: {OURS} {ours:.1f} %, {PEER} {peer:.1f} %.",
     )
+
+
+def _panel(axes: Axes, scores: Scores, learn: LearnSection, way: Tuning) -> None:
+    aside = BESIDE * max(learn.epsilons)
+    for number, name in enumerate(learn.methods):
+        series = [[100 * value for value in scores.accuracies[name, way, each]] for each in learn.epsilons]
+        width, above = (2.2, 3) if name == OURS else (1.2, 2)
+        whiskers.line(axes, learn.epsilons, series, color=f"C{number}", linewidth=width, zorder=above, label=name)
+        plain = 100 * float(np.mean(scores.accuracies[name, None, math.inf]))
+        axes.plot([aside], [plain], marker="o", markersize=5, fillstyle="none", color=f"C{number}")
+    axes.set(xscale="log", xlabel="epsilon", title=TITLES[way])
+    axes.set_xticks([*learn.epsilons, aside], [*(f"{epsilon:g}" for epsilon in learn.epsilons), "no\nnoise"])
+    axes.minorticks_off()
