@@ -12,6 +12,7 @@ from demos.private_training.config import OURS, PEER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from demos.private_training.config import LearnSection, PrivateTrainingConfig, Tuning
     from demos.private_training.learn.compare import Scores
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from shared.result import Figure
 
 TITLES = {"public": "tuned on public digits", "charged": "on the private ones, charged"}
+TICKS = (20, 40, 60, 70, 80, 85, 90, 92, 94, 96, 97, 98, 99)  # of accuracy [%]
+LEAST = 0.1  # error [%] at the end of the axis
 BESIDE = 1.9  # times the largest epsilon: where what has no noise stands
 
 
 def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> Figure:
     """A panel for each way of tuning, a line for each method, with 95 % intervals over seeds; open: without noise."""
     from matplotlib import pyplot
+    from matplotlib.ticker import FixedLocator
 
     learn = config.learn
     drawing, panels = pyplot.subplots(
@@ -37,6 +41,12 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
     )
     for axes, way in zip(panels[0], learn.tuning, strict=True):
         _panel(axes, scores, learn, way)
+    # Logarithmic in errors: else what is lost at a small budget leaves no room for what differs at a large one.
+    panels[0][0].set_yscale("function", functions=(_from_errors, _to_accuracy))
+    errors = [100 - edge for axes in panels[0] for edge in (axes.dataLim.y0, axes.dataLim.y1)]
+    low, high = 100 - 1.15 * max(errors), 100 - max(LEAST, 0.8 * min(errors))
+    panels[0][0].set_ylim(low, high)
+    panels[0][0].yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low < tick < high]))
     panels[0][0].set_ylabel("accuracy [%]")
     # Names in the order in which the lines end, as one reads them.
     handles, names = panels[0][0].get_legend_handles_labels()
@@ -57,7 +67,7 @@ def accuracy_figure(scores: Scores, config: PrivateTrainingConfig, run: Run) -> 
         title="Accuracy against epsilon",
         caption=(
             "Means over seeds with 95 % intervals, by how recipes were chosen; open: without noise, at the public "
-            "recipe."
+            "recipe. The axis is logarithmic in errors."
         ),
         alt=f"At epsilon {first:g}: {OURS} {ours:.1f} %, {PEER} {peer:.1f} %.",
     )
@@ -74,3 +84,11 @@ def _panel(axes: Axes, scores: Scores, learn: LearnSection, way: Tuning) -> None
     axes.set(xscale="log", xlabel="epsilon", title=TITLES[way])
     axes.set_xticks([*learn.epsilons, aside], [*(f"{epsilon:g}" for epsilon in learn.epsilons), "no\nnoise"])
     axes.minorticks_off()
+
+
+def _from_errors(accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.log(np.maximum(100 - accuracy, LEAST))
+
+
+def _to_accuracy(height: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 100 - np.exp(-height)
