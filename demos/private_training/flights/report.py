@@ -66,15 +66,13 @@ def _percent(found: Found, cell: Cell) -> list[float]:
 
 
 def _headline(found: Found, epsilon: float, config: PrivateTrainingConfig) -> Headline:
-    values = {
-        way: _percent(found, (way, most_rows(way, config), epsilon))
-        for way in (SEVERAL, SPREAD, ONE)
-        if way in config.flights.methods
-    }
+    def scores(way: Way) -> list[float]:
+        return _percent(found, (way, most_rows(way, config), epsilon))
+
     # The stronger of the two peers with the same promise.
-    weaker = sorted(values.keys() - {SEVERAL}, key=lambda way: float(np.mean(values[way])))[:-1]
-    values = {way: numbers for way, numbers in values.items() if way not in weaker}
-    words = {named(way, most_rows(way, config)): numbers for way, numbers in values.items()}
+    peers: list[Way] = [way for way in (SPREAD, ONE) if way in config.flights.methods]
+    against = max(peers, key=lambda way: float(np.mean(scores(way))))
+    words = {named(way, most_rows(way, config)): scores(way) for way in (SEVERAL, against)}
     ours, peer = words
     return headline(
         f"AUC at epsilon {epsilon:g} of a unit with all its rows",
