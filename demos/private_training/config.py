@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,6 +31,8 @@ ONE: WayName = "one row, Opacus"
 EACH: WayName = "rows as units, Opacus"
 AIRPORTS = ("EWR", "JFK", "LGA")  # of New York
 Tuning = Literal["public", "charged"]
+Break = Literal["half the noise", "no clipping", "the mean is clipped", "a seed used again", "shuffled batches"]
+BREAKS: tuple[Break, ...] = get_args(Break)
 Batch = Annotated[int, Field(ge=1, le=100_000)]
 Epsilon = Annotated[float, Field(ge=0.001, le=100)]
 Count = Annotated[int, Field(ge=1, le=256)]
@@ -64,7 +66,10 @@ class LearnSection(Section):
         default=6, ge=2, le=6, description="Recipes of each method that are tried, spread over its 6. From 2 to 6."
     )
     public: int = Field(
-        default=1400, ge=100, le=1400, description="Public digits that recipes are tried on. From 100 to 1400."
+        default=1400,
+        ge=100,
+        le=1400,
+        description="Public digits that recipes are trained on; axes are of these and of 397 that test. 100 to 1400.",
     )
     public_seeds: int = Field(
         default=3, ge=1, le=100, description="Trainings of each recipe on public digits, whose mean chooses. 1 to 100."
@@ -97,6 +102,9 @@ class AuditSection(Section):
     )
     canaries: int = Field(
         default=5000, ge=100, le=20_000, description="Canaries of one training, for the audit in one run. 100 to 20000."
+    )
+    broken: Annotated[list[Break], AfterValidator(different)] = Field(
+        default=list(BREAKS), min_length=1, description="What is broken on purpose, to see whether attacks find it."
     )
     broken_runs: int = Field(
         default=4000, ge=300, description="Short trainings of each variant that is broken on purpose. From 300."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,9 @@ def efficientnet_file() -> Path:
     return fetch_member(house_manifest(), "efficientnet-lite0.pth")
 
 
+@functools.cache
 def efficientnet() -> Any:
-    """EfficientNet-Lite0 as timm builds it, with the published ImageNet weights, ready to judge.
+    """EfficientNet-Lite0 as timm builds it, with the published ImageNet weights, ready to judge; one for all who ask.
 
     Raises ValueError when the tensors do not match.
     """

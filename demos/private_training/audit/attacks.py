@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from demos.private_training.audit.bounds import Guesses, Trials, tried
-from demos.private_training.audit.broken import BREAKS, Break, broken, unguarded, with_batch_norm
+from demos.private_training.audit.broken import broken, unguarded, with_batch_norm
 from demos.private_training.audit.jobs import (
     BOUND,
     Crowded,
@@ -23,14 +23,15 @@ from demos.private_training.audit.jobs import (
 from demos.private_training.audit.lira import halves
 from demos.private_training.audit.sensitivity import furthest_move
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
-from demos.private_training.data import CLASSES, mnist, public_digits
+from demos.private_training.data import CLASSES, mnist
+from demos.private_training.learn.compare import public_images
 from demos.private_training.learn.features import public_axes, scattered, shifted
 from demos.private_training.learn.fit import Recipe, Units
 from demos.private_training.learn.networks import small_cnn
 from shared.seed import generator
 
 if TYPE_CHECKING:
-    from demos.private_training.config import PrivateTrainingConfig
+    from demos.private_training.config import Break, PrivateTrainingConfig
     from shared.demo import Run
 
 SHORT_STEPS, CROWDED_STEPS = 4, 20
@@ -108,7 +109,7 @@ def _features(config: PrivateTrainingConfig) -> tuple[NDArray[np.float32], NDArr
     pictures = mnist()
     chosen = generator(config.seed, "private_training", "audited").permutation(len(pictures))[: config.audit.pictures]
     with torch.inference_mode():
-        features = public_axes(public_digits().images, config.learn.axes)(scattered(pictures.images[chosen]))
+        features = public_axes(public_images(config), config.learn.axes)(scattered(pictures.images[chosen]))
     return features.numpy(), pictures.labels[chosen].numpy()
 
 
@@ -135,10 +136,12 @@ def sampled_mechanism(config: PrivateTrainingConfig) -> Mechanism:
 
 
 def _variants(config: PrivateTrainingConfig) -> dict[Break | None, Mechanism]:
-    """What is claimed of the sound training on samples (None), and of each that is broken."""
+    """What is claimed of each training that is broken, and of the sound one on samples (None) beside its like."""
     sampled = sampled_mechanism(config)
     claimed = Mechanism(multiplier_for(BROKEN_EPSILON, config.learn.delta, 1.0, SHORT_STEPS), 1.0, SHORT_STEPS)
-    return {None: sampled, **{name: sampled if name == "shuffled batches" else claimed for name in BREAKS}}
+    asked = config.audit.broken
+    sound: dict[Break | None, Mechanism] = {None: sampled} if "shuffled batches" in asked else {}
+    return {**sound, **{name: sampled if name == "shuffled batches" else claimed for name in asked}}
 
 
 def _members(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -21,9 +21,8 @@ from demos.private_training.step.noise import noisy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from demos.private_training.config import Break
 
-Break = Literal["half the noise", "no clipping", "the mean is clipped", "a seed used again", "shuffled batches"]
-BREAKS: tuple[Break, ...] = get_args(Break)
 clipped_sums = right.clipped_sums
 
 

@@ -11,6 +11,8 @@ from demos.private_training.audit.lira import curve, likelihood_ratios
 from demos.private_training.budget.accountant import most_found
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from demos.private_training.audit.attacks import Found
     from demos.private_training.config import PrivateTrainingConfig
     from shared.demo import Run
@@ -26,7 +28,9 @@ def bounds_figure(
     from matplotlib import pyplot
 
     epsilons = config.learn.epsilons
-    drawing, (sound, wrong) = pyplot.subplots(1, 2, figsize=(9, 4.2), width_ratios=(3, 2))
+    count = 2 if broken else 1
+    drawing, panels = pyplot.subplots(1, count, figsize=(9, 4.2), width_ratios=(3, 2)[:count], squeeze=False)
+    sound = panels[0, 0]
     width = 0.8 / len(bounds)
     for number, (way, row) in enumerate(bounds.items()):
         places = np.arange(len(epsilons)) + (number - (len(bounds) - 1) / 2) * width
@@ -37,16 +41,8 @@ def bounds_figure(
     sound.set_xticks(range(len(epsilons)), [f"epsilon {epsilon:g}" for epsilon in epsilons])
     sound.legend(fontsize=8, loc="upper left")
     sound.grid(axis="x", visible=False)
-    names, values = list(broken), np.array(list(broken.values()))
-    wrong.barh(names, values, color=WRONG, height=0.6)
-    for place, value in enumerate(values):
-        wrong.text(value + 0.01 * values.max(), place, f" {value:.1f}", va="center", fontsize=9)
-    wrong.axvline(BROKEN_EPSILON, color="#333842", linewidth=1.5)
-    wrong.text(BROKEN_EPSILON, -0.75, f" claimed: {BROKEN_EPSILON:g}", color="#333842", fontsize=9)
-    wrong.set(
-        xlim=(0, 1.2 * values.max()), ylim=(len(names) - 0.4, -1), xlabel="refuted epsilon", title="Broken on purpose"
-    )
-    wrong.grid(axis="y", visible=False)
+    if broken:
+        _draw_broken(panels[0, 1], broken)
     best = next(iter(bounds.values()))
     return run.figure(
         drawing,
@@ -58,6 +54,19 @@ def bounds_figure(
         ),
         alt="; ".join(f"of epsilon {epsilon:g} claimed, {value:.2f} is refuted" for epsilon, value in best.items()),
     )
+
+
+def _draw_broken(wrong: Axes, broken: dict[str, float]) -> None:
+    names, values = list(broken), np.array(list(broken.values()))
+    wrong.barh(names, values, color=WRONG, height=0.6)
+    for place, value in enumerate(values):
+        wrong.text(value + 0.01 * values.max(), place, f" {value:.1f}", va="center", fontsize=9)
+    wrong.axvline(BROKEN_EPSILON, color="#333842", linewidth=1.5)
+    wrong.text(BROKEN_EPSILON, -0.75, f" claimed: {BROKEN_EPSILON:g}", color="#333842", fontsize=9)
+    wrong.set(
+        xlim=(0, 1.2 * values.max()), ylim=(len(names) - 0.4, -1), xlabel="refuted epsilon", title="Broken on purpose"
+    )
+    wrong.grid(axis="y", visible=False)
 
 
 def receiver_figure(found: Found, run: Run) -> Figure:

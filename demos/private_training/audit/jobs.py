@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from demos.private_training.audit.bounds import guessed
-from demos.private_training.audit.broken import Break, broken
+from demos.private_training.audit.broken import broken
 from demos.private_training.audit.canary import evidence, shown
 from demos.private_training.audit.lira import confidence
 from demos.private_training.data import CLASSES
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from demos.private_training.audit.bounds import Guesses
     from demos.private_training.budget.accountant import Mechanism
+    from demos.private_training.config import Break
 
 BOUND = 0.1
 CROWD, FEATURES = 30, 10  # units beside the canary in a short training, and their features

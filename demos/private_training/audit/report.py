@@ -13,7 +13,6 @@ from demos.private_training.audit.attacks import (
     LONG,
     SHORT_STEPS,
     attack,
-    sampled_mechanism,
 )
 from demos.private_training.audit.bounds import (
     epsilon_of_guesses,
@@ -161,7 +160,12 @@ def _broken_table(found: Found, config: PrivateTrainingConfig) -> Table:
         ceiling = most_found(mechanism, most)
         verdict = "refuted" if refuted(trials, ceiling, confidence) else "stands"
         rows.append([name, claim, 100 * least, 100 * most, 100 * ceiling, verdict])
-    sampled = sampled_mechanism(config)
+    poisson = ""
+    if None in found.broken:
+        sampled = found.broken[None][0]
+        poisson = (
+            f"Poisson batches: multiplier {sampled.multiplier:g}, {sampled.steps} steps at a rate of {sampled.rate:g}. "
+        )
     return Table(
         title="Broken on purpose",
         columns=[
@@ -175,8 +179,7 @@ def _broken_table(found: Found, config: PrivateTrainingConfig) -> Table:
         rows=rows,
         caption=(
             f"{config.audit.broken_runs:,} short trainings each, half of them with a canary; bounds hold together at "
-            f"{100 * confidence:g} %. Poisson batches: multiplier {sampled.multiplier:g}, {sampled.steps} steps at a "
-            f"rate of {sampled.rate:g}. The ceiling is that of the whole curve of epsilon and delta."
+            f"{100 * confidence:g} %. {poisson}The ceiling is that of the whole curve of epsilon and delta."
         ),
     )
 

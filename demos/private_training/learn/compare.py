@@ -21,6 +21,7 @@ from shared import device as devices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from demos.private_training.config import PrivateTrainingConfig
     from shared.demo import Run
@@ -85,11 +86,20 @@ def _tables(name: MethodName, config: PrivateTrainingConfig) -> tuple[list[Table
     """Of each seed, on the private pictures, and one on the public ones."""
     learn, method = config.learn, METHODS[name]
     private, public = mnist(), public_digits()
-    eyes = method.eyes(public.images, learn.axes)
+    eyes = method.eyes(public_images(config), learn.axes)
     splits = [split(private, learn.train, learn.test, config.seed + number) for number in range(learn.seeds)]
     views = learn.views if method.moved else 1
-    (table,) = _seen(public, [split(public, learn.public, PUBLIC_TEST, config.seed)], views, eyes)
+    (table,) = _seen(public, [_public_split(config)], views, eyes)
     return _seen(private, splits, views, eyes), table
+
+
+def public_images(config: PrivateTrainingConfig) -> Tensor:
+    """(n, 28, 28): the public digits that axes are of: all that recipes are tried on."""
+    return public_digits().images[np.sort(np.concatenate(_public_split(config)))]
+
+
+def _public_split(config: PrivateTrainingConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return split(public_digits(), config.learn.public, PUBLIC_TEST, config.seed)
 
 
 def _seen(

@@ -49,6 +49,7 @@ def test_what_was_drawn_is_not_drawn_again(studio: Studio, monkeypatch: pytest.M
     assert len(drawn) == 3
 
 
+@pytest.mark.slow
 def test_all_parts_have_tables_and_rows_of_equal_cost(studio: Studio) -> None:
     quality = parts.quality(studio)
     assert [row[1] for row in quality.tables[0].rows] == [None, None, 100, 20, 20, 20, 100, 50]

@@ -11,7 +11,7 @@ from torch import nn
 from demos.private_training.budget.accountant import Mechanism, multiplier_for
 from demos.private_training.data import CLASSES, mnist, public_digits, split
 from demos.private_training.demo import DEMO
-from demos.private_training.learn.compare import _jobs, _public_multiplier
+from demos.private_training.learn.compare import _jobs, _public_multiplier, public_images
 from demos.private_training.learn.features import public_axes, shifted
 from demos.private_training.learn.fit import Recipe, Units, fit
 from demos.private_training.learn.jobs import Job, Table, train
@@ -73,6 +73,16 @@ def test_axes_are_of_public_pictures_alone_and_rows_have_length_one() -> None:
     assert found.shape == (5, 20)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
     torch.testing.assert_close(axes.axes.T @ axes.axes, torch.eye(20), atol=1e-4, rtol=0)
+
+
+def test_axes_are_of_the_digits_that_recipes_are_tried_on() -> None:
+    everything = public_digits().images
+    assert torch.equal(public_images(load(DEMO.config, DEMO.slug, "cpu")), everything)
+    some = public_images(load(DEMO.config, DEMO.slug, "cpu", overrides=["learn.public=300"]))
+    assert len(some) == 697
+    # All of them public, and none twice.
+    known = {image.numpy().tobytes() for image in everything}
+    assert len({image.numpy().tobytes() for image in some} & known) == 697
 
 
 def test_views_are_the_picture_and_its_four_shifts() -> None:

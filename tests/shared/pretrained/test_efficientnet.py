@@ -35,4 +35,4 @@ def test_foreign_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     torch.save({"conv.weight": torch.zeros(3, 3)}, file)
     monkeypatch.setattr(module, "efficientnet_file", lambda: file)
     with pytest.raises(ValueError, match="not those of EfficientNet-Lite0"):
-        efficientnet()
+        efficientnet.__wrapped__()
