@@ -36,7 +36,7 @@ def bounds_figure(
         places = np.arange(len(epsilons)) + (number - (len(bounds) - 1) / 2) * width
         sound.bar(places, [row[epsilon] / epsilon for epsilon in epsilons], width * 0.9, color=f"C{number}", label=way)
     sound.axhline(1, color="#333842", linewidth=1.5)
-    sound.text(-0.45, 1.02, "claimed", color="#333842")
+    sound.text(0.01, 1.02, "claimed", color="#333842", transform=sound.get_yaxis_transform())
     sound.set(ylim=(0, 1.62), ylabel="refuted epsilon, of the claimed one", title="As it should be")
     sound.set_xticks(range(len(epsilons)), [f"epsilon {epsilon:g}" for epsilon in epsilons])
     sound.legend(fontsize=8, loc="upper left")

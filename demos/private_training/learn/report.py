@@ -87,7 +87,7 @@ def _accuracy_table(scores: Scores, config: PrivateTrainingConfig, way: Tuning) 
     more = {
         "public": (
             f"Recipes: for each budget the best of {learn.recipes} on public digits, where each is trained "
-            f"{learn.public_seeds} times."
+            f"{'once' if learn.public_seeds == 1 else f'{learn.public_seeds} times'}."
         ),
         "charged": (
             f"Recipes: the best of {learn.tries:g} expected tries on the private units, each scored with noise of "
@@ -146,14 +146,15 @@ def _recipes_table(scores: Scores, config: PrivateTrainingConfig) -> Table:
 
 def _bill_table(config: PrivateTrainingConfig) -> Table:
     learn, rows = config.learn, []
+    charged = "charged" in learn.tuning
     for name in learn.methods:
         recipe = METHODS[name].recipes[0]
         for epsilon in learn.epsilons:
             multiplier = multiplier_for(epsilon, learn.delta, recipe.rate, recipe.steps)
             cost = bill(Mechanism(multiplier, recipe.rate, recipe.steps), learn.delta)
-            search = None
-            if "charged" in learn.tuning:
-                search = multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)
+            search = []
+            if charged:
+                search = [multiplier_for_search(epsilon, learn.delta, recipe.rate, recipe.steps, learn.tries)]
             rows.append(
                 [
                     f"{name}: {recipe.steps} steps at {recipe.rate:g}",
@@ -162,7 +163,7 @@ def _bill_table(config: PrivateTrainingConfig) -> Table:
                     cost.epsilon,
                     f"{cost.low:.2f} to {cost.high:.2f}",
                     cost.renyi,
-                    search,
+                    *search,
                 ]
             )
     return Table(
@@ -174,11 +175,11 @@ def _bill_table(config: PrivateTrainingConfig) -> Table:
             Column(name="PLD, of record", digits=3),
             Column(name="PRV's bracket"),
             Column(name="RDP", digits=3),
-            Column(name="noise multiplier of a search", digits=2),
+            *([Column(name="noise multiplier of a search", digits=2)] if charged else []),
         ],
         rows=rows,
         caption=(
-            f"Epsilon at delta = {learn.delta:g} of one training, neighbours differing by one unit added or removed. A "
-            "search needs the larger noise in the last column for the same epsilon, by RDP."
+            f"Epsilon at delta = {learn.delta:g} of one training, neighbours differing by one unit added or removed. "
+            + ("A search needs the larger noise in the last column for the same epsilon, by RDP." if charged else "")
         ),
     )
