@@ -5,6 +5,7 @@ A verb is a function with typer's annotations, in a module that imports nothing 
 
 DEMOS = {
     "clip_retrieval": "demos.clip_retrieval.demo:DEMO",
+    "coevolution": "demos.coevolution.demo:DEMO",
     "diffusion": "demos.diffusion.demo:DEMO",
     "private_training": "demos.private_training.demo:DEMO",
     "renewables": "demos.renewables.demo:DEMO",

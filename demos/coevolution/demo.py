@@ -1,0 +1,35 @@
+"""A large model in the cloud and small ones at the edge and on the device, on real texts of four scenes.
+
+trendlab run coevolution                               the texts, and small models from a large one
+trendlab run coevolution --profile cpu                 the table of the card
+trendlab run coevolution 'chapters=[texts]'            what the data are
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.coevolution.config import CoevolutionConfig
+from shared.demo import Demo
+
+if TYPE_CHECKING:
+    from shared.demo import Run
+    from shared.result import Result
+
+
+def run(config: CoevolutionConfig, run: Run) -> Result:
+    """Each chapter that is asked for."""
+    from demos.coevolution.evaluate import evaluate
+
+    return evaluate(config, run)
+
+
+DEMO = Demo(
+    slug="coevolution",
+    title="Coevolution",
+    trend="Co-evolution of large and small models (2022)",
+    question="Do a large model in the cloud and small ones at the edge make each other better?",
+    config=CoevolutionConfig,
+    run=run,
+    extra="coevolution",
+)

@@ -1,0 +1,167 @@
+"""How much of the large model the small ones keep, by what they learned from."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.chapter import Chapter
+from demos.coevolution.data import HOME, SCENES
+from demos.coevolution.down.compare import Cell, Found, compare
+from demos.coevolution.down.jobs import MATERIALS
+from demos.coevolution.splits import frozen
+from shared.evaluation.compare import headline
+from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.result import Column, Headline, Metric, Table
+
+if TYPE_CHECKING:
+    from demos.coevolution.config import CoevolutionConfig
+    from demos.coevolution.down.jobs import Scores
+    from shared.demo import Run
+    from shared.result import Figure
+
+FIRST, LAST = MATERIALS[0], MATERIALS[-1]
+PLAIN = "TF-IDF, logistic regression"
+
+
+def down(config: CoevolutionConfig, run: Run) -> Chapter:
+    """Train, test, tell."""
+    found = compare(config, run)
+    return Chapter(
+        headlines=[_headline(found, student) for student in config.down.students],
+        metrics=_metrics(found),
+        tables=[_home(found, config), _gains(found, config), _scenes(found)],
+        figures=[_figure(found, run)],
+        notes=[
+            "A teacher's answers and texts without labels are two things, and the columns keep them apart. All "
+            "trainings of a student have as many steps.",
+            "Those of all scenes are texts that would come to the device later, without any label.",
+        ],
+    )
+
+
+def percent(scores: list[Scores], scene: str = HOME) -> list[float]:
+    """Accuracy of each seed in a scene [%]."""
+    return [100 * score[scene] for score in scores]
+
+
+def names(cell: Cell) -> str:
+    """Of a student, in words."""
+    return f"{cell[0]}, from chance" if cell[2] else str(cell[0])
+
+
+def _headline(found: Found, student: str) -> Headline:
+    (cell,) = (cell for cell in found.students if cell[0] == student and cell[1] == LAST and not cell[2])
+    kept = 100 * np.array(percent(found.students[cell])) / np.array(percent(found.cloud))
+    plain = 100 * np.array(percent(found.plain)) / np.array(percent(found.cloud))
+    return headline(
+        f"What the {student} keeps of the large model's accuracy",
+        {student: kept, PLAIN: plain},
+        ours=student,
+        peer=PLAIN,
+        unit="%",
+        direction="higher",
+        resampled="seeds",
+        note="at home",
+    )
+
+
+def _metrics(found: Found) -> list[Metric]:
+    rows = {"cloud": found.cloud, PLAIN: found.plain}
+    rows |= {f"{names(cell)}, {cell[1]}": scores for cell, scores in found.students.items()}
+    return [
+        Metric(
+            name=f"{name}, {scene}",
+            value=float(np.mean(percent(scores, scene))),
+            unit="%",
+            direction="higher",
+            interval=bootstrap(percent(scores, scene), unit="seeds"),
+        )
+        for name, scores in rows.items()
+        for scene in SCENES
+    ]
+
+
+def _home(found: Found, config: CoevolutionConfig) -> Table:
+    cloud, tests = float(np.mean(percent(found.cloud))), len(frozen().test[HOME][: config.down.test])
+    rows: list[list[str | float | None]] = [["cloud", cloud, None, None, None, 100.0]]
+    for student in dict.fromkeys(names(cell) for cell in found.students):
+        mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
+        means = [float(np.mean(mine[kind])) if kind in mine else None for kind in MATERIALS]
+        rows.append([student, *means, 100 * float(np.mean(mine[LAST])) / cloud])
+    plain = float(np.mean(percent(found.plain)))
+    rows.append([PLAIN, plain, None, None, None, 100 * plain / cloud])
+    return Table(
+        title="Accuracy at home",
+        columns=[
+            Column(name="model"),
+            *[Column(name=kind, unit="%", direction="higher") for kind in MATERIALS],
+            Column(name="of the cloud's", unit="%"),
+        ],
+        rows=rows,
+        caption=(
+            f"Share of {tests:,} held-out texts on films, mean of {config.down.seeds} seeds, each with its own "
+            f"{config.down.labelled:,} labelled texts. The cloud's model learns from the labels alone. Of the cloud's: "
+            "the last column of a row."
+        ),
+    )
+
+
+def _gains(found: Found, config: CoevolutionConfig) -> Table:
+    rows: list[list[str | float | None]] = []
+    for student in config.down.students:
+        row: list[str | float | None] = [student]
+        for before, after in itertools.pairwise(MATERIALS):
+            one, other = (percent(found.students[student, kind, False]) for kind in (before, after))
+            interval = paired_difference(other, one, unit="seeds")
+            row.append(f"{np.mean(other) - np.mean(one):+.1f} ({interval.low:+.1f} to {interval.high:+.1f})")
+        rows.append(row)
+    return Table(
+        title="What each step brings",
+        columns=[Column(name="student"), *[Column(name=kind) for kind in MATERIALS[1:]]],
+        rows=rows,
+        caption="Points at home over the column before; 95 %, paired bootstrap over seeds.",
+    )
+
+
+def _scenes(found: Found) -> Table:
+    rows = {"cloud": found.cloud} | {
+        f"{names(cell)}, {cell[1]}": scores for cell, scores in found.students.items() if not cell[2]
+    }
+    return Table(
+        title="Accuracy in each scene",
+        columns=[Column(name="model"), *[Column(name=scene, unit="%", direction="higher") for scene in SCENES]],
+        rows=[[name, *[float(np.mean(percent(scores, scene))) for scene in SCENES]] for name, scores in rows.items()],
+        caption="All labels are of films; the other scenes are new to all.",
+    )
+
+
+def _figure(found: Found, run: Run) -> Figure:
+    from matplotlib import pyplot
+
+    drawing, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    lines = list(dict.fromkeys(names(cell) for cell in found.students))
+    for number, student in enumerate(lines):
+        mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
+        places = np.array([MATERIALS.index(kind) for kind in mine]) + 0.06 * (number - (len(lines) - 1) / 2)
+        means = np.array([np.mean(values) for values in mine.values()])
+        intervals = [bootstrap(values, unit="seeds") for values in mine.values()]
+        lengths = np.abs(np.array([[each.low, each.high] for each in intervals]).T - means)
+        style = "--" if student.endswith("from chance") else "-"
+        axes.errorbar(places, means, lengths, label=student, marker="o", capsize=3, linestyle=style)
+    for scores, name, colour in ((found.cloud, "cloud", "#333842"), (found.plain, PLAIN, "#8a8f98")):
+        axes.axhline(float(np.mean(percent(scores))), color=colour, linewidth=1.2, label=name, zorder=0)
+    axes.set_xticks(range(len(MATERIALS)), [kind.replace(" on ", "\non ") for kind in MATERIALS])
+    axes.set_ylabel("accuracy at home [%]")
+    axes.legend(fontsize=9, loc="best")
+    return run.figure(
+        drawing,
+        "down",
+        title="From the large model to the small ones",
+        caption="Accuracy on films by what a student learned from, each to the right with more; 95 % over seeds.",
+        alt="; ".join(
+            f"{names(cell)}, {cell[1]}: {np.mean(percent(scores)):.1f} %" for cell, scores in found.students.items()
+        ),
+    )

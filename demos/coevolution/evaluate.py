@@ -1,0 +1,64 @@
+"""What is measured, chapter by chapter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demos.coevolution.data import used
+from shared.result import Part, Result
+
+if TYPE_CHECKING:
+    from demos.coevolution.chapter import Chapter
+    from demos.coevolution.config import CoevolutionConfig
+    from shared.demo import Run
+
+CHAPTERS = {
+    "texts": Part(
+        title="The texts",
+        intro=(
+            "Sentences that people rated: is a text positive or negative? Films are home, where models are trained; "
+            "the other scenes arrive later. How often one person agrees with all others bounds what can be expected."
+        ),
+    ),
+    "down": Part(
+        title="From the large model to the small ones",
+        intro=(
+            "The large model learns from few labels and answers for many texts without; two of its layers, and a model "
+            "of word vectors a hundred times as fast, learn from its answers."
+        ),
+    ),
+}
+
+
+def evaluate(config: CoevolutionConfig, run: Run) -> Result:
+    """All chapters that are asked for."""
+    found = {CHAPTERS[name].title: _chapter(name, config, run) for name in config.chapters}
+    return Result(
+        headlines=[
+            line.model_copy(update={"part": title}) for title, chapter in found.items() for line in chapter.headlines
+        ],
+        metrics=[metric for chapter in found.values() for metric in chapter.metrics],
+        tables=[
+            table.model_copy(update={"part": title}) for title, chapter in found.items() for table in chapter.tables
+        ],
+        figures=[
+            figure.model_copy(update={"part": title}) for title, chapter in found.items() for figure in chapter.figures
+        ],
+        parts=[
+            CHAPTERS[name].model_copy(update={"notes": found[CHAPTERS[name].title].notes}) for name in config.chapters
+        ],
+        data=used(),
+    )
+
+
+def _chapter(name: str, config: CoevolutionConfig, run: Run) -> Chapter:
+    # Each brings packages of its own, which the others have no need to wait for.
+    if name == "texts":
+        from demos.coevolution.scenes.report import scenes
+
+        return scenes(run)
+    if name == "down":
+        from demos.coevolution.down.report import down
+
+        return down(config, run)
+    raise ValueError(f"no such chapter: {name}")

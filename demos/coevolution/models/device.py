@@ -1,0 +1,76 @@
+"""The device's model: a vector for each word piece, their weighted mean, and what stands out among threes in a row.
+
+A bag of vectors does not see that "not" stands before "good"; a convolution of width three does, at next to no cost.
+The vectors start as model2vec has them (Tulkens and van Dongen 2024): what the large model says of each piece alone, on
+the axes along which these vary most.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from demos.coevolution.models.encoder import CLASSES, Encoder
+from demos.coevolution.models.tokens import tokenizer
+
+WIDTH, FILTERS = 128, 64
+DROPOUT = 0.2
+HIDDEN_WORDS = 0.1  # share of the pieces that a training does not show, so that no single one is relied on
+SPREAD = 0.1  # standard deviation of the vectors at the start
+SCALE = 4.0  # of their mean, which is that of many and small
+FIRST_WORD, UNREAD = 999, 103  # of MiniLM's pieces: smaller ones are signs of its own, one of them for a piece hidden
+BATCH = 512
+
+
+class Device(nn.Module):
+    """(n, l) word pieces and (n, l) where they are -> (n, 2) logits."""
+
+    def __init__(self, vectors: Tensor) -> None:
+        """vectors: (pieces, WIDTH) that it starts from."""
+        super().__init__()
+        self.vectors = nn.Embedding.from_pretrained(vectors * (SPREAD / vectors.std()), freeze=False, sparse=True)
+        self.weights = nn.Embedding.from_pretrained(torch.zeros(len(vectors), 1), freeze=False, sparse=True)
+        self.threes = nn.Conv1d(vectors.shape[1], FILTERS, 3, padding=1)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.head = nn.Linear(vectors.shape[1] + FILTERS, CLASSES)
+
+    def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+        if self.training:
+            unread_nl = (torch.rand(ids_nl.shape, device=ids_nl.device) < HIDDEN_WORDS) & (ids_nl >= FIRST_WORD)
+            ids_nl = ids_nl.masked_fill(unread_nl, UNREAD)
+        mask_nl1 = mask_nl[..., None].to(self.head.weight.dtype)
+        vectors_nlw = self.vectors(ids_nl) * mask_nl1
+        weights_nl1 = self.weights(ids_nl).exp() * mask_nl1
+        mean_nw = SCALE * (vectors_nlw * weights_nl1).sum(1) / weights_nl1.sum(1)
+        threes_nlf = self.threes(self.dropout(vectors_nlw).transpose(1, 2)).relu().transpose(1, 2) * mask_nl1
+        return self.head(torch.cat([mean_nw, threes_nlf.amax(1)], dim=1))
+
+
+def by_chance(pieces: int, seed: int) -> Device:
+    """A device's model that knows nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Device(torch.randn(pieces, WIDTH))
+
+
+def from_vectors(vectors: Tensor, seed: int) -> Device:
+    """A device's model with `static_vectors`; the rest by chance."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Device(vectors)
+
+
+@torch.inference_mode()
+def static_vectors(large: Encoder, width: int = WIDTH) -> Tensor:
+    """(pieces, width): what `large` says of each word piece alone, on the axes along which these vary most."""
+    large.eval()
+    opens, closes = (tokenizer().token_to_id(sign) for sign in ("[CLS]", "[SEP]"))
+    every = torch.arange(large.body.config.vocab_size)
+    rows = torch.stack([torch.full_like(every, opens), every, torch.full_like(every, closes)], dim=1)
+    states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])
+    centred = (states - states.mean(0)).double()
+    _, axes = torch.linalg.eigh(centred.T @ centred)
+    # The sign of an axis is by chance in the solver; so that it is not, its largest entry is positive.
+    axes = axes.flip(1)[:, :width]
+    axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
+    return (centred @ axes).float()

@@ -1,0 +1,60 @@
+"""MiniLM with a layer that tells positive from negative: all six layers in the cloud, two of them at the edge."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from shared.pretrained.minilm import minilm_folder
+from shared.pretrained.quiet import quiet_and_offline
+
+CLASSES = 2
+DROPOUT = 0.1
+EDGE_LAYERS = (0, 5)  # of the cloud's: the first reads words, the last one's output is what the head was made for
+
+
+class Encoder(nn.Module):
+    """(n, l) word pieces and (n, l) where they are -> (n, 2) logits."""
+
+    def __init__(self, layers: tuple[int, ...] | None = None) -> None:
+        """layers: those of MiniLM's six that are kept, in order; None: all."""
+        super().__init__()
+        with quiet_and_offline():
+            self.body = AutoModel.from_pretrained(str(minilm_folder()), local_files_only=True, use_safetensors=True)
+        if layers is not None:
+            self.body.encoder.layer = nn.ModuleList(self.body.encoder.layer[place] for place in layers)
+            self.body.config.num_hidden_layers = len(layers)
+        self.body.pooler = None
+        self.head = nn.Linear(self.body.config.hidden_size, CLASSES)
+
+    def pooled(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+        """(n, 384): the mean of what the last layer says of each piece."""
+        states_nlw = self.body(input_ids=ids_nl, attention_mask=mask_nl.long()).last_hidden_state
+        mask_nl1 = mask_nl[..., None].to(states_nlw.dtype)
+        return (states_nlw * mask_nl1).sum(1) / mask_nl1.sum(1)
+
+    def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+        return self.head(self.pooled(ids_nl, mask_nl))
+
+
+def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:
+    """An encoder of some of the cloud's layers, with its word vectors and its head."""
+    edge = Encoder(layers)
+    edge.body.embeddings.load_state_dict(cloud.body.embeddings.state_dict())
+    for layer, place in zip(edge.body.encoder.layer, layers, strict=True):
+        layer.load_state_dict(cloud.body.encoder.layer[place].state_dict())
+    edge.head.load_state_dict(cloud.head.state_dict())
+    return edge
+
+
+def size(model: nn.Module) -> int:
+    """Parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def fresh(layers: tuple[int, ...] | None, seed: int) -> Encoder:
+    """An encoder with MiniLM's weights and a head by chance."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder(layers)

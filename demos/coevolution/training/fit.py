@@ -1,0 +1,160 @@
+"""One training loop for all three models: hard labels and another model's soft ones are targets alike.
+
+Distillation as in Hinton, Vinyals and Dean (2015), with a temperature, and where the student has as wide a state as its
+teacher, by that too. As many steps as are asked for, however many texts there are: who has more texts sees each seldom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from demos.coevolution.data import SLUG
+from demos.coevolution.models.device import Device
+from demos.coevolution.models.encoder import Encoder
+from demos.coevolution.models.tokens import batches, by_length, padded
+from shared import device as devices
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+M = TypeVar("M", bound=nn.Module)
+WARM = 0.1  # share of the steps in which the rate rises
+DECAY = 0.01
+CLIP_NORM = 1.0
+HEAD_FACTOR = 10.0  # of the rate of what is not pre-trained
+JUDGED = 64  # texts at once
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from. rows: word pieces of n texts; targets: (n, 2) probabilities, at the course's temperature;
+    states: (n, w) of the teacher, or None."""
+
+    rows: Sequence[Sequence[int]]
+    targets: Tensor
+    states: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """How. steps: of `batch` texts; rate: the highest; temperature: of the targets; state_weight: of the loss by
+    states."""
+
+    steps: int
+    batch: int
+    rate: float
+    temperature: float = 1.0
+    state_weight: float = 0.0
+
+
+def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
+    """Train `model` in place and return it, on the CPU, ready to judge."""
+    accelerator = devices.accelerator(device, devices.precision(device) if device != "cpu" else "no")
+    optimizers = _optimizers(model, course.rate)
+    trained, *optimizers = accelerator.prepare(model, *optimizers)
+    lengths = [len(row) for row in lesson.rows]
+    order = generator(seed, SLUG, "order")
+    trained.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(seed, SLUG, "dropout").integers(2**31)))
+        for step, places in enumerate(_endless(lengths, course, order)):
+            for optimizer, rates in optimizers_and_rates(optimizers):
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * _share(step / course.steps)
+            loss = _loss(trained, lesson, course, places, accelerator.device)
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            accelerator.backward(loss)
+            _clip(model)
+            for optimizer in optimizers:
+                optimizer.step()
+    accelerator.free_memory()
+    model.to("cpu").eval()
+    return model
+
+
+def optimizers_and_rates(optimizers: Sequence[Any]) -> Iterator[tuple[Any, list[float]]]:
+    """Each with the highest rate of each of its groups."""
+    for optimizer in optimizers:
+        yield optimizer, [group.setdefault("highest", group["lr"]) for group in optimizer.param_groups]
+
+
+def _endless(lengths: list[int], course: Course, order: np.random.Generator) -> Iterator[list[int]]:
+    left = course.steps
+    while left:
+        for places in batches(lengths, course.batch, order)[:left]:
+            left -= 1
+            yield places
+
+
+def _share(progress: float) -> float:
+    """Of the highest rate, at a share of the steps."""
+    return min(1.0, progress / WARM + 1e-3, (1 - progress) / (1 - WARM))
+
+
+def _loss(model: Any, lesson: Lesson, course: Course, places: list[int], device: Any) -> Tensor:
+    ids_nl, mask_nl = (part.to(device) for part in padded([lesson.rows[place] for place in places]))
+    targets_n2 = lesson.targets[places].to(device)
+    heat = course.temperature
+    if lesson.states is None or course.state_weight == 0:
+        return functional.cross_entropy(model(ids_nl, mask_nl) / heat, targets_n2) * heat**2
+    pooled_nw = model.pooled(ids_nl, mask_nl)
+    alike = functional.cosine_similarity(pooled_nw, lesson.states[places].to(device)).mean()
+    heard = functional.cross_entropy(model.head(pooled_nw) / heat, targets_n2) * heat**2
+    return heard + course.state_weight * (1 - alike)
+
+
+def _clip(model: nn.Module) -> None:
+    # Rows of an embedding that were not looked up have no gradient, and are no tensors to be clipped.
+    dense = [part for part in model.parameters() if part.grad is not None and not part.grad.is_sparse]
+    nn.utils.clip_grad_norm_(dense, CLIP_NORM)
+
+
+def _optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    if isinstance(model, Device):
+        looked_up = [*model.vectors.parameters(), *model.weights.parameters()]
+        rest = [*model.threes.parameters(), *model.head.parameters()]
+        return [torch.optim.SparseAdam(looked_up, lr=rate), torch.optim.AdamW(rest, lr=rate, weight_decay=DECAY)]
+    if isinstance(model, Encoder):
+        groups: list[dict[str, Any]] = [
+            {"params": list(model.body.parameters())},
+            {"params": list(model.head.parameters()), "lr": HEAD_FACTOR * rate},
+        ]
+        return [torch.optim.AdamW(groups, lr=rate, weight_decay=DECAY)]
+    raise TypeError(f"no model of this demo: {type(model).__name__}")
+
+
+def soft(logits: Tensor, temperature: float) -> Tensor:
+    """(n, 2): a teacher's probabilities at a temperature."""
+    return torch.softmax(logits / temperature, dim=1)
+
+
+@torch.inference_mode()
+def judged(model: nn.Module, rows: Sequence[Sequence[int]], size: int = JUDGED) -> Tensor:
+    """(n, 2) logits of texts."""
+    return _each(lambda ids_nl, mask_nl: model(ids_nl, mask_nl), rows, size)
+
+
+@torch.inference_mode()
+def states_of(model: Encoder, rows: Sequence[Sequence[int]], size: int = JUDGED) -> Tensor:
+    """(n, w) pooled states of texts."""
+    return _each(model.eval().pooled, rows, size)
+
+
+def _each(function: Any, rows: Sequence[Sequence[int]], size: int) -> Tensor:
+    found, order = [], []
+    for places in by_length([len(row) for row in rows], size):
+        found.append(function(*padded([rows[place] for place in places])))
+        order += places
+    together = torch.cat(found)
+    result = torch.empty_like(together)
+    result[torch.tensor(order)] = together
+    return result

@@ -1,0 +1,62 @@
+"""Whole runs: what is told, and that it follows from what was measured."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos.coevolution.config import CoevolutionConfig, DownSection
+from demos.coevolution.data import SCENES
+from demos.coevolution.demo import DEMO
+from demos.coevolution.down.compare import Found
+from demos.coevolution.down.jobs import MATERIALS
+from demos.coevolution.down.report import _gains, _home, _metrics
+from shared.config import load
+from shared.execute import Options, execute
+
+
+def test_the_texts_are_told_with_what_people_agree_on(tmp_path: Path) -> None:
+    config = load(DEMO.config, DEMO.slug, "smoke", overrides=["chapters=[texts]"])
+    folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
+    counts, people = envelope.result.tables
+    assert (
+        [row[0] for row in counts.rows] == [row[0] for row in people.rows] == ["film", "product", "editorial", "tweet"]
+    )
+    agreeing = [float(row[3] or 0) for row in people.rows]
+    # Films are written to be clear; most of an editorial is on no side.
+    assert agreeing == pytest.approx([92.3, 90.9, 72.2, 86.6], abs=0.1)
+    assert (folder / "ratings.svg").is_file()
+
+
+def found() -> Found:
+    """Of two seeds, in which more material is better by a point each."""
+    score = [{"film": share, "product": 0.8, "editorial": 0.7, "tweet": 0.6} for share in (0.80, 0.84)]
+    students = {
+        ("device", kind, False): [{**each, "film": each["film"] - 0.08 + 0.01 * number} for each in score]
+        for number, kind in enumerate(MATERIALS)
+    }
+    return Found(score, {**students, ("device", MATERIALS[-1], True): score}, score)  # type: ignore[dict-item]
+
+
+def test_tables_follow_from_scores() -> None:
+    config = CoevolutionConfig(down=DownSection(students=["device"]))
+    rows = {row[0]: row for row in _home(found(), config).rows}
+    np.testing.assert_allclose([rows["cloud"][1], *rows["device"][1:]], [82, 74, 75, 76, 77, 100 * 77 / 82])  # type: ignore[arg-type]
+    assert rows["device, from chance"][1:4] == [None, None, None]
+    assert [row[1:] for row in _gains(found(), config).rows] == [["+1.0 (+1.0 to +1.0)"] * 3]
+    values = {metric.name: metric.value for metric in _metrics(found())}
+    assert values["device, labels alone, film"] == pytest.approx(74)
+    assert values["cloud, tweet"] == pytest.approx(60)
+
+
+@pytest.mark.slow
+def test_a_run_trains_all_students_on_all_material(tmp_path: Path) -> None:
+    few = ["chapters=[down]", "down.students=[edge, device]", "down.edge.steps=3", "down.device.steps=20"]
+    config = load(DEMO.config, DEMO.slug, "smoke", overrides=[*few, "down.cloud.steps=5", "down.labelled=100"])
+    folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
+    assert len(envelope.result.headlines) == 2
+    # Four materials of two students, two from chance, the cloud and the peer, in four scenes.
+    assert len(envelope.result.metrics) == 4 * (4 + 4 + 2 + 1 + 1)
+    assert all(0 <= metric.value <= 100 for metric in envelope.result.metrics)
+    assert (folder / "report.html").is_file()
+    assert {use.name.split(": ")[1] for use in envelope.result.data} >= {"hutto_ICWSM_2014.tar.gz", "model.safetensors"}
