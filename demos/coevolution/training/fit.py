@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
 from demos.coevolution.data import SLUG
 from demos.coevolution.models.device import Device
@@ -58,33 +59,27 @@ class Course:
 def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
     """Train `model` in place and return it, on the CPU, ready to judge."""
     accelerator = devices.accelerator(device, devices.precision(device) if device != "cpu" else "no")
-    optimizers = _optimizers(model, course.rate)
+    optimizers: list[Any] = _optimizers(model, course.rate)
+    schedules = [LambdaLR(each, lambda step: _share(step / course.steps)) for each in optimizers]
     trained, *optimizers = accelerator.prepare(model, *optimizers)
     lengths = [len(row) for row in lesson.rows]
     order = generator(seed, SLUG, "order")
     trained.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(seed, SLUG, "dropout").integers(2**31)))
-        for step, places in enumerate(_endless(lengths, course, order)):
-            for optimizer, rates in optimizers_and_rates(optimizers):
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * _share(step / course.steps)
-            loss = _loss(trained, lesson, course, places, accelerator.device)
+        for places in _endless(lengths, course, order):
+            with accelerator.autocast():
+                loss = _loss(trained, lesson, course, places, accelerator.device)
             for optimizer in optimizers:
                 optimizer.zero_grad()
             accelerator.backward(loss)
             _clip(model)
-            for optimizer in optimizers:
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
+                schedule.step()
     accelerator.free_memory()
     model.to("cpu").eval()
     return model
-
-
-def optimizers_and_rates(optimizers: Sequence[Any]) -> Iterator[tuple[Any, list[float]]]:
-    """Each with the highest rate of each of its groups."""
-    for optimizer in optimizers:
-        yield optimizer, [group.setdefault("highest", group["lr"]) for group in optimizer.param_groups]
 
 
 def _endless(lengths: list[int], course: Course, order: np.random.Generator) -> Iterator[list[int]]:
@@ -96,7 +91,7 @@ def _endless(lengths: list[int], course: Course, order: np.random.Generator) -> 
 
 
 def _share(progress: float) -> float:
-    """Of the highest rate, at a share of the steps."""
+    """Of the highest rate, after a share of the steps."""
     return min(1.0, progress / WARM + 1e-3, (1 - progress) / (1 - WARM))
 
 
