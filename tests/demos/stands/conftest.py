@@ -75,7 +75,9 @@ def make_airport(
 def make_departures(std: Sequence[str] | pd.DatetimeIndex, delay: Sequence[float | None], **columns) -> pd.DataFrame:  # type: ignore[no-untyped-def]
     """Departures of the schema of `data`; delay in minutes, None for a cancelled flight."""
     times = pd.Series(pd.to_datetime(std)).astype("datetime64[us]")
-    late = pd.to_timedelta(pd.Series([np.nan if minutes is None else minutes for minutes in delay]), unit="min")
+    # Not pd.to_timedelta, which rounds uninitialised memory where a delay is unknown, and may warn.
+    known = [pd.NaT if minutes is None else pd.Timedelta(minutes=minutes) for minutes in delay]
+    late = pd.Series(known, dtype="timedelta64[ns]")
     table = {
         "flight": [f"XX{number}" for number in range(len(times))],
         "carrier": "XX",
