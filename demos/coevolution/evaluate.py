@@ -17,14 +17,14 @@ CHAPTERS = {
         title="The texts",
         intro=(
             "Sentences that people rated: is a text positive or negative? Films are home, where models are trained; "
-            "the other scenes arrive later. How often one person agrees with all others bounds what can be expected."
+            "the other scenes arrive later. Beside them stands how often one person agrees with all others."
         ),
     ),
     "down": Part(
         title="From the large model to the small ones",
         intro=(
             "The large model learns from few labels and answers for many texts without; two of its layers, and a model "
-            "of word vectors a hundred times as fast, learn from its answers."
+            "of word vectors, learn from its answers."
         ),
     ),
 }

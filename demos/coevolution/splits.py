@@ -28,7 +28,6 @@ ALIKE = 0.8  # cosine from which two texts are near-duplicates
 CHUNK = 2000  # texts that are compared with all at once
 TEST: dict[Scene, int] = {"film": 1500, "product": 700, "editorial": 700, "tweet": 700}  # texts with a label
 CALIBRATION: dict[Scene, int] = {"film": 800, "product": 300, "editorial": 300, "tweet": 300}
-LABELLED = 2100  # at home, before the first round
 PLACEHOLDERS = re.compile(r"@anonymous|http://url_removed|&\w+;")  # which the authors put in the place of names
 
 
@@ -55,7 +54,7 @@ def frozen() -> Split:
     return Split(test, calibration, rest)
 
 
-def labelled_at_home(seed: int, count: int = LABELLED) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def labelled_at_home(seed: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """`count` places at home that are labelled before the first round, and all others there, which are not."""
     return first_labelled(by_document(frozen().rest[HOME], generator(seed, SLUG, "labelled")), count)
 

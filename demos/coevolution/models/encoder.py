@@ -48,11 +48,6 @@ def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:
     return edge
 
 
-def size(model: nn.Module) -> int:
-    """Parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def fresh(layers: tuple[int, ...] | None, seed: int) -> Encoder:
     """An encoder with MiniLM's weights and a head by chance."""
     with torch.random.fork_rng(devices=[]):

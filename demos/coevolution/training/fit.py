@@ -135,7 +135,7 @@ def soft(logits: Tensor, temperature: float) -> Tensor:
 @torch.inference_mode()
 def judged(model: nn.Module, rows: Sequence[Sequence[int]], size: int = JUDGED) -> Tensor:
     """(n, 2) logits of texts."""
-    return _each(lambda ids_nl, mask_nl: model(ids_nl, mask_nl), rows, size)
+    return _each(model, rows, size)
 
 
 @torch.inference_mode()
