@@ -61,9 +61,9 @@ def manifest() -> DataManifest:
     return read_manifest(manifest_file(SLUG))
 
 
-def used() -> list[DataUse]:
-    """Provenance of all that is read."""
-    return uses(manifest())
+def used(*names: str) -> list[DataUse]:
+    """Provenance of the members named in `data.yaml`, or of all."""
+    return uses(manifest(), *names)
 
 
 @functools.cache

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from demos.coevolution.data import used
-from shared.result import Part, Result
+from shared.chapter import put_together
+from shared.result import Part
 
 if TYPE_CHECKING:
-    from demos.coevolution.chapter import Chapter
     from demos.coevolution.config import CoevolutionConfig
+    from shared.chapter import Chapter
     from shared.demo import Run
+    from shared.result import Result
 
 CHAPTERS = {
     "texts": Part(
@@ -32,23 +33,7 @@ CHAPTERS = {
 
 def evaluate(config: CoevolutionConfig, run: Run) -> Result:
     """All chapters that are asked for."""
-    found = {CHAPTERS[name].title: _chapter(name, config, run) for name in config.chapters}
-    return Result(
-        headlines=[
-            line.model_copy(update={"part": title}) for title, chapter in found.items() for line in chapter.headlines
-        ],
-        metrics=[metric for chapter in found.values() for metric in chapter.metrics],
-        tables=[
-            table.model_copy(update={"part": title}) for title, chapter in found.items() for table in chapter.tables
-        ],
-        figures=[
-            figure.model_copy(update={"part": title}) for title, chapter in found.items() for figure in chapter.figures
-        ],
-        parts=[
-            CHAPTERS[name].model_copy(update={"notes": found[CHAPTERS[name].title].notes}) for name in config.chapters
-        ],
-        data=used(),
-    )
+    return put_together([(CHAPTERS[name], _chapter(name, config, run)) for name in config.chapters])
 
 
 def _chapter(name: str, config: CoevolutionConfig, run: Run) -> Chapter:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.result import Part, Result
+from shared.chapter import put_together
+from shared.result import Part
 
 if TYPE_CHECKING:
-    from demos.private_training.chapter import Chapter
     from demos.private_training.config import PrivateTrainingConfig
+    from shared.chapter import Chapter
     from shared.demo import Run
+    from shared.result import Result
 
 CHAPTERS = {
     "learn": Part(
@@ -52,23 +54,8 @@ def evaluate(config: PrivateTrainingConfig, run: Run) -> Result:
 
         rows = load(config.flights, config.seed)
         refuse_delta(config, rows, splits_of(config, rows))
-    found = {CHAPTERS[name].title: _chapter(name, config, run) for name in config.chapters}
-    data = {use.name: use for chapter in found.values() for use in chapter.data}
-    return Result(
-        headlines=[
-            line.model_copy(update={"part": title}) for title, chapter in found.items() for line in chapter.headlines
-        ],
-        metrics=[metric for chapter in found.values() for metric in chapter.metrics],
-        tables=[
-            table.model_copy(update={"part": title}) for title, chapter in found.items() for table in chapter.tables
-        ],
-        figures=[
-            figure.model_copy(update={"part": title}) for title, chapter in found.items() for figure in chapter.figures
-        ],
-        parts=[
-            CHAPTERS[name].model_copy(update={"notes": found[CHAPTERS[name].title].notes}) for name in config.chapters
-        ],
-        data=list(data.values()),
+    return put_together(
+        [(CHAPTERS[name], _chapter(name, config, run)) for name in config.chapters],
         notes=[
             "Noise and sampling come from a seed, so that the numbers can be had again: these models protect nobody. "
             "With `bits=SystemBits()`, the default of the engine, they come from the operating system.",

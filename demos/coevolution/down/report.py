@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.coevolution.chapter import Chapter
-from demos.coevolution.data import HOME, SCENES
+from demos.coevolution.data import HOME, SCENES, used
 from demos.coevolution.down.compare import Cell, Found, compare
 from demos.coevolution.down.jobs import MATERIALS
 from demos.coevolution.splits import frozen
+from shared.chapter import Chapter
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
@@ -34,6 +34,7 @@ def down(config: CoevolutionConfig, run: Run) -> Chapter:
         metrics=_metrics(found),
         tables=[_home(found, config), _gains(found, config), _scenes(found)],
         figures=[_figure(found, run)],
+        data=used(),
         notes=[
             "A teacher's answers and texts without labels are two things, and the columns keep them apart. All "
             "trainings of a student have as many steps.",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.coevolution.chapter import Chapter
-from demos.coevolution.data import POLAR, SCENES, texts
+from demos.coevolution.data import ARCHIVE, POLAR, SCENES, texts, used
 from demos.coevolution.scenes.ceiling import agreement
 from demos.coevolution.splits import ALIKE, frozen, kept
+from shared.chapter import Chapter
 from shared.result import Column, Metric, Table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def scenes(run: Run) -> Chapter:
         ],
         tables=[_counts(), _people(ceilings)],
         figures=[_ratings(run)],
+        data=used(ARCHIVE),
         notes=[
             "People were shown single sentences; what the author meant is not known.",
             f"Texts whose mean rating is between -{POLAR:g} and {POLAR:g} have no label: they are in no test, but "

@@ -24,8 +24,8 @@ from demos.private_training.audit.bounds import (
 from demos.private_training.audit.figures import bounds_figure, receiver_figure
 from demos.private_training.audit.lira import found_at, likelihood_ratios
 from demos.private_training.budget.accountant import COARSE, epsilon_of, most_found
-from demos.private_training.chapter import Chapter
 from demos.private_training.data import used
+from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, Headline, Metric, Table
 

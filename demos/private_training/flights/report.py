@@ -9,13 +9,13 @@ import numpy as np
 
 from demos.private_training.budget.accountant import bill
 from demos.private_training.budget.group import MOST
-from demos.private_training.chapter import Chapter
 from demos.private_training.config import EACH, ONE, SEVERAL, SPREAD
 from demos.private_training.flights.compare import NO_NOISE, Cell, Found, compare, group_sizes, most_rows, swept
 from demos.private_training.flights.figures import epsilon_figure, rows_figure
 from demos.private_training.flights.methods import PLAIN, Way
 from demos.private_training.flights.own import used
 from demos.private_training.flights.rows import Rows, load
+from shared.chapter import Chapter
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.private_training.budget.accountant import Mechanism, bill, multiplier_for
-from demos.private_training.chapter import Chapter
 from demos.private_training.config import EFFICIENTNET, OURS, PEER
 from demos.private_training.data import used
 from demos.private_training.learn.compare import Scores, compare
 from demos.private_training.learn.figures import accuracy_figure
 from demos.private_training.learn.methods import METHODS
 from demos.private_training.learn.tune import SCORE_NOISE, multiplier_for_search
+from shared.chapter import Chapter
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.private_training.budget.accountant import multiplier_for
-from demos.private_training.chapter import Chapter
 from demos.private_training.trust.airports import used
 from demos.private_training.trust.compare import ALL, NO_NOISE, OURS, Scores, alone, compare, methods, quieter, recipe
 from demos.private_training.trust.federate import SIMULATED
@@ -15,6 +14,7 @@ from demos.private_training.trust.figures import areas_figure, spending_figure
 from demos.private_training.trust.owner import code_hash
 from demos.private_training.trust.plan import Plan, Sight, epsilon_against
 from demos.private_training.trust.requests import ANSWERED, TRAINED, Request, asked
+from shared.chapter import Chapter
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
