@@ -16,4 +16,5 @@ VERBS = {
     "generate": "demos.diffusion.verb:generate",
     "ledger": "demos.private_training.verb:ledger",
     "search": "demos.clip_retrieval.verb:search",
+    "students": "demos.coevolution.verb:students",
 }

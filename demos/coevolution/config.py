@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field
 
 from shared.config import DemoConfig, Section, different
 
-ChapterName = Literal["texts", "down"]
+ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "link"]
 StudentName = Literal["edge", "device"]
+Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled"]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -26,8 +27,8 @@ class CourseSection(Section):
     )
 
 
-class DownSection(Section):
-    """What the large model hands to the small ones."""
+class ModelsSection(Section):
+    """The models that all chapters begin with, trained at home."""
 
     seeds: int = Field(
         default=3, ge=2, le=100, description="Repeats, each with its own labelled texts and start. From 2 to 100."
@@ -37,10 +38,9 @@ class DownSection(Section):
         default=None, ge=50, description="Most unlabelled texts of a scene; null: all. An integer from 50, or null."
     )
     test: int | None = Field(
-        default=None, ge=50, description="Most texts of a scene that test; null: all. An integer from 50, or null."
-    )
-    students: Annotated[list[StudentName], AfterValidator(different)] = Field(
-        default=["edge", "device"], min_length=1, description="Small models that are trained."
+        default=None,
+        ge=50,
+        description="Most texts of a scene that test, and that calibrate; null: all. An integer from 50, or null.",
     )
     cloud: CourseSection = Field(
         default=CourseSection(steps=200, rate=5e-5), description="The large model, on the labels."
@@ -51,12 +51,81 @@ class DownSection(Section):
     device: CourseSection = Field(
         default=CourseSection(steps=1600, batch=64, rate=3e-3), description="Vectors of word pieces."
     )
+    upper_layers: int = Field(
+        default=2, ge=1, le=5, description="Last layers of the large model that learn from feedback. From 1 to 5."
+    )
+
+
+class DownSection(Section):
+    """What the large model hands to the small ones."""
+
+    students: Annotated[list[StudentName], AfterValidator(different)] = Field(
+        default=["edge", "device"], min_length=1, description="Small models that are trained."
+    )
+
+
+class UpSection(Section):
+    """What the small models send to the large one."""
+
+    seeds: int = Field(
+        default=10, ge=2, le=100, description="Streams, each with its own texts, raters and lots. From 2 to 100."
+    )
+    whole: int = Field(
+        default=3, ge=0, le=100, description="Streams that are tested after each round, not the last. From 0 to 100."
+    )
+    policies: Annotated[list[Policy], AfterValidator(different)] = Field(
+        default=["random", "hard", "diverse", "pseudo-labels", "shuffled"],
+        min_length=1,
+        description="How it is chosen who is sent up; the first is what the others are compared with.",
+    )
+    rounds: int = Field(default=6, ge=1, le=50, description="From 1 to 50.")
+    stream: int = Field(default=1000, ge=10, le=5000, description="Texts that come in a round. From 10 to 5000.")
+    uploads: int = Field(default=100, ge=1, le=1000, description="Of these, sent up and rated. From 1 to 1000.")
+    asked: float = Field(
+        default=0.25, ge=0, le=1, description="Share that goes up for an answer, the least sure ones. From 0 to 1."
+    )
+    shares: dict[Literal["product", "editorial", "tweet"], Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={"product": 1 / 3, "editorial": 1 / 3, "tweet": 1 / 3},
+        description="Share of each new scene in a round, from 0 to 1.",
+    )
+    replay: int = Field(
+        default=600,
+        ge=0,
+        le=6000,
+        description="Texts at home that the large model sees again. From 0 to 6000.",
+    )
+    rehearsed: int = Field(
+        default=600, ge=0, le=10000, description="Texts at home that the small model sees again. From 0 to 10000."
+    )
+    tolerated: float = Field(
+        default=1.0, ge=0, le=100, description="Points that a scene may lose for a version to go out. From 0 to 100."
+    )
+    cloud: CourseSection = Field(
+        default=CourseSection(steps=15, rate=2e-4), description="The large model's last layers, in a round."
+    )
+    device: CourseSection = Field(
+        default=CourseSection(steps=100, batch=64, rate=1e-3), description="The device's model, in a round."
+    )
+
+
+class LinkSection(Section):
+    """Cloud and device in two processes."""
+
+    kilobits: Annotated[list[Annotated[float, Field(gt=0, le=1e7)]], AfterValidator(different)] = Field(
+        default=[8, 32, 128, 1000, 10000], min_length=1, description="Rates of the link [kbit/s]. Above 0."
+    )
+    texts: int = Field(default=200, ge=10, le=1500, description="Texts that are answered. From 10 to 1500.")
 
 
 class CoevolutionConfig(DemoConfig):
     """All of `coevolution`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["texts", "down"], min_length=1, description="Chapters of the report, in order."
+        default=["texts", "down", "deploy", "cascade", "up", "link"],
+        min_length=1,
+        description="Chapters of the report, in order.",
     )
+    models: ModelsSection = Field(default=ModelsSection(), description="The models, before anything is sent up.")
     down: DownSection = Field(default=DownSection(), description="From the large model to the small ones.")
+    up: UpSection = Field(default=UpSection(), description="From the small models to the large one.")
+    link: LinkSection = Field(default=LinkSection(), description="Cloud and device in two processes.")

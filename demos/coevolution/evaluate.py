@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.chapter import put_together
@@ -9,6 +11,7 @@ from shared.result import Part
 
 if TYPE_CHECKING:
     from demos.coevolution.config import CoevolutionConfig
+    from demos.coevolution.training.trained import Trained
     from shared.chapter import Chapter
     from shared.demo import Run
     from shared.result import Result
@@ -28,22 +31,70 @@ CHAPTERS = {
             "of word vectors, learn from its answers."
         ),
     ),
+    "deploy": Part(
+        title="Onto the device",
+        intro=(
+            "The small models as files that ONNX Runtime opens, in 32 and in 8 bits, beside the large model: do they "
+            "still say the same, how big are they, and how long does one text take on one thread?"
+        ),
+    ),
+    "cascade": Part(
+        title="Who answers",
+        intro=(
+            "The small model answers where it is sure; what it is not sure of goes up to the large one. How few texts "
+            "have to, for answers as good as the large model's?"
+        ),
+    ),
+    "up": Part(
+        title="From the small models to the large one",
+        intro=(
+            "Texts of new scenes stream past the device. Of each thousand a hundred may be sent up, with what one "
+            "person thinks of them; the large model learns from these, and teaches the small one anew."
+        ),
+    ),
+    "link": Part(
+        title="Over a link",
+        intro=(
+            "The cloud and the device as two processes, with a link of some rate between them: how long does an answer "
+            "take, and how many bytes?"
+        ),
+    ),
 }
 
 
 def evaluate(config: CoevolutionConfig, run: Run) -> Result:
     """All chapters that are asked for."""
-    return put_together([(CHAPTERS[name], _chapter(name, config, run)) for name in config.chapters])
+    from demos.coevolution.training.trained import Trained
+
+    with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
+        trained = Trained(config, run, Path(folder))
+        return put_together([(CHAPTERS[name], _chapter(name, trained)) for name in config.chapters])
 
 
-def _chapter(name: str, config: CoevolutionConfig, run: Run) -> Chapter:
+def _chapter(name: str, trained: Trained) -> Chapter:
     # Each brings packages of its own, which the others have no need to wait for.
     if name == "texts":
         from demos.coevolution.scenes.report import scenes
 
-        return scenes(run)
+        return scenes(trained.run)
     if name == "down":
         from demos.coevolution.down.report import down
 
-        return down(config, run)
+        return down(trained)
+    if name == "deploy":
+        from demos.coevolution.deploy.report import deploy
+
+        return deploy(trained)
+    if name == "cascade":
+        from demos.coevolution.cascade.report import cascade
+
+        return cascade(trained)
+    if name == "up":
+        from demos.coevolution.up.report import up
+
+        return up(trained)
+    if name == "link":
+        from demos.coevolution.link.report import link
+
+        return link(trained)
     raise ValueError(f"no such chapter: {name}")

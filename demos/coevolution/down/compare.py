@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demos.coevolution.config import StudentName
-from demos.coevolution.down.jobs import MATERIALS, Learning, Material, Scores, Teaching, learn, teach
 from demos.coevolution.down.peers import Plain, plain
-from shared import device as devices
+from demos.coevolution.training.jobs import MATERIALS, Scores
+from demos.coevolution.training.trained import Cell, Trained
 
 if TYPE_CHECKING:
     from demos.coevolution.config import CoevolutionConfig
-    from shared.demo import Run
-
-Cell = tuple[StudentName, Material, bool]  # a student, what it learned from, whether it began blank
 
 
 @dataclass(frozen=True)
@@ -36,21 +30,10 @@ def cells(config: CoevolutionConfig) -> list[Cell]:
     return found
 
 
-def compare(config: CoevolutionConfig, run: Run) -> Found:
+def compare(trained: Trained) -> Found:
     """Train everything."""
-    down, device = config.down, devices.resolve(config.device)
-    seeds = [config.seed + number for number in range(down.seeds)]
-    with tempfile.TemporaryDirectory(prefix="trendlab-") as name:
-        folder = Path(name)
-        cloud = run.map("large models", teach, [Teaching(down, seed, folder, device) for seed in seeds])
-        asked = [
-            (cell, Learning(cell[0], cell[1], down, seed, folder, device, cell[2]))
-            for seed in seeds
-            for cell in cells(config)
-        ]
-        scores = run.map("small models", learn, [job for _, job in asked])
-    students: dict[Cell, list[Scores]] = {}
-    for (cell, _), score in zip(asked, scores, strict=True):
-        students.setdefault(cell, []).append(score)
-    peers = run.map("plain models", plain, [Plain(seed, down.labelled, down.test) for seed in seeds])
-    return Found(cloud, students, peers)
+    models = trained.config.models
+    peers = [Plain(seed, models.labelled, models.test) for seed in trained.seeds]
+    return Found(
+        trained.clouds(), trained.students(cells(trained.config)), trained.run.map("plain models", plain, peers)
+    )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, used
-from demos.coevolution.down.compare import Cell, Found, compare
-from demos.coevolution.down.jobs import MATERIALS
+from demos.coevolution.down.compare import Found, compare
 from demos.coevolution.splits import frozen
+from demos.coevolution.training.jobs import LAST, MATERIALS
 from shared.chapter import Chapter
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
@@ -18,17 +18,17 @@ from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
     from demos.coevolution.config import CoevolutionConfig
-    from demos.coevolution.down.jobs import Scores
+    from demos.coevolution.training.jobs import Scores
+    from demos.coevolution.training.trained import Cell, Trained
     from shared.demo import Run
     from shared.result import Figure
 
-FIRST, LAST = MATERIALS[0], MATERIALS[-1]
 PLAIN = "TF-IDF, logistic regression"
 
 
-def down(config: CoevolutionConfig, run: Run) -> Chapter:
+def down(trained: Trained) -> Chapter:
     """Train, test, tell."""
-    found = compare(config, run)
+    config, run, found = trained.config, trained.run, compare(trained)
     return Chapter(
         headlines=[_headline(found, student) for student in config.down.students],
         metrics=_metrics(found),
@@ -86,7 +86,7 @@ def _metrics(found: Found) -> list[Metric]:
 
 
 def _home(found: Found, config: CoevolutionConfig) -> Table:
-    cloud, tests = float(np.mean(percent(found.cloud))), len(frozen().test[HOME][: config.down.test])
+    cloud, tests = float(np.mean(percent(found.cloud))), len(frozen().test[HOME][: config.models.test])
     rows: list[list[str | float | None]] = [["cloud", cloud, None, None, None, 100.0]]
     for student in dict.fromkeys(names(cell) for cell in found.students):
         mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
@@ -103,9 +103,9 @@ def _home(found: Found, config: CoevolutionConfig) -> Table:
         ],
         rows=rows,
         caption=(
-            f"Share of {tests:,} held-out texts on films, mean of {config.down.seeds} seeds, each with its own "
-            f"{config.down.labelled:,} labelled texts. The cloud's model learns from the labels alone. Of the cloud's: "
-            "the last column of a row."
+            f"Share of {tests:,} held-out texts on films, mean of {config.models.seeds} seeds, each with its own "
+            f"{config.models.labelled:,} labelled texts. The cloud's model learns from the labels alone. Of the "
+            "cloud's: the last column of a row."
         ),
     )
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from demos.coevolution.models.encoder import CLASSES, Encoder
-from demos.coevolution.models.tokens import tokenizer
+from demos.coevolution.models.words import tokenizer
 
-WIDTH, FILTERS = 128, 64
+WIDTH, FILTERS = 128, 48
 DROPOUT = 0.2
 HIDDEN_WORDS = 0.1  # share of the pieces that a training does not show, so that no single one is relied on
 SPREAD = 0.1  # standard deviation of the vectors at the start
@@ -34,7 +34,8 @@ class Device(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(vectors.shape[1] + FILTERS, CLASSES)
 
-    def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+    def pooled(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+        """(n, w): the mean of the vectors, and the most of each filter."""
         if self.training:
             unread_nl = (torch.rand(ids_nl.shape, device=ids_nl.device) < HIDDEN_WORDS) & (ids_nl >= FIRST_WORD)
             ids_nl = ids_nl.masked_fill(unread_nl, UNREAD)
@@ -43,7 +44,10 @@ class Device(nn.Module):
         weights_nl1 = self.weights(ids_nl).exp() * mask_nl1
         mean_nw = SCALE * (vectors_nlw * weights_nl1).sum(1) / weights_nl1.sum(1)
         threes_nlf = self.threes(self.dropout(vectors_nlw).transpose(1, 2)).relu().transpose(1, 2) * mask_nl1
-        return self.head(torch.cat([mean_nw, threes_nlf.amax(1)], dim=1))
+        return torch.cat([mean_nw, threes_nlf.amax(1)], dim=1)
+
+    def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
+        return self.head(self.pooled(ids_nl, mask_nl))
 
 
 def by_chance(pieces: int, seed: int) -> Device:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel
 
 from shared.pretrained.minilm import minilm_folder
 from shared.pretrained.quiet import quiet_and_offline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CLASSES = 2
 DROPOUT = 0.1
@@ -30,12 +35,25 @@ class Encoder(nn.Module):
 
     def pooled(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
         """(n, 384): the mean of what the last layer says of each piece."""
-        states_nlw = self.body(input_ids=ids_nl, attention_mask=mask_nl.long()).last_hidden_state
-        mask_nl1 = mask_nl[..., None].to(states_nlw.dtype)
-        return (states_nlw * mask_nl1).sum(1) / mask_nl1.sum(1)
+        return mean_of(layered(self.body.encoder.layer, self.body.embeddings(input_ids=ids_nl), mask_nl), mask_nl)
 
     def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
         return self.head(self.pooled(ids_nl, mask_nl))
+
+
+def layered(layers: Iterable[nn.Module], states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
+    """(n, l, w) states of pieces after some of an encoder's layers, in which nothing heeds where there is no piece."""
+    hidden_n11l = torch.zeros(mask_nl.shape, dtype=states_nlw.dtype, device=states_nlw.device)
+    hidden_n11l = hidden_n11l.masked_fill(~mask_nl, torch.finfo(states_nlw.dtype).min)[:, None, None]
+    for layer in layers:
+        states_nlw = layer(states_nlw, hidden_n11l)
+    return states_nlw
+
+
+def mean_of(states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
+    """(n, w): over the pieces of each text."""
+    mask_nl1 = mask_nl[..., None].to(states_nlw.dtype)
+    return (states_nlw * mask_nl1).sum(1) / mask_nl1.sum(1)
 
 
 def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from demos.coevolution.down.jobs import MATERIALS, Answers, material
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from demos.coevolution.down.jobs import MATERIALS, Answers, material
+from demos.coevolution.models.batches import batches, by_length, padded
 from demos.coevolution.models.device import WIDTH, Device, by_chance, from_vectors
 from demos.coevolution.models.encoder import Encoder, fresh, inherited
-from demos.coevolution.models.tokens import MOST, batches, by_length, padded, pieces
+from demos.coevolution.models.words import MOST, pieces
 from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft, states_of
 from shared.seed import generator
 

@@ -1,44 +1,29 @@
-"""Texts as numbers of word pieces, and batches of texts that are about as long, so that little padding is computed."""
+"""Batches of texts that are about as long, so that little padding is computed."""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
-
-from shared.data import fetch_member, house_manifest
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MOST = 128  # pieces of a text that are read; the longest here has fewer
 POOL = 16  # batches that are sorted by length together
 
 
-@functools.cache
-def tokenizer() -> Any:
-    """MiniLM's WordPiece tokenizer; all models here share it, so that a text is cut up once."""
-    from tokenizers import Tokenizer
+def padded(rows: Sequence[Sequence[int] | Tensor]) -> tuple[Tensor, Tensor]:
+    """Texts of different lengths as one batch, and (n, l) where they are.
 
-    found = Tokenizer.from_file(str(fetch_member(house_manifest(), "tokenizer.json")))
-    found.no_padding()
-    found.enable_truncation(MOST)
-    return found
-
-
-def pieces(texts: Sequence[str]) -> list[list[int]]:
-    """Of each text the numbers of its word pieces, with those that open and close it: from 2 to MOST."""
-    return [encoding.ids for encoding in tokenizer().encode_batch(list(texts))]
-
-
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """(n, l) numbers of word pieces, 0 where a text has none, and (n, l) whether there is one."""
+    rows: numbers of word pieces, which become (n, l), 0 where there is none; or (l, w) states, which become (n, l, w).
+    """
     lengths = torch.tensor([len(row) for row in rows])
-    ids_nl = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-    mask_nl = torch.arange(ids_nl.shape[1]) < lengths[:, None]
+    mask_nl = torch.arange(int(lengths.max())) < lengths[:, None]
+    if isinstance(rows[0], Tensor):
+        return nn.utils.rnn.pad_sequence(list(rows), batch_first=True), mask_nl  # type: ignore[arg-type]
+    ids_nl = torch.zeros(mask_nl.shape, dtype=torch.long)
     ids_nl[mask_nl] = torch.tensor([piece for row in rows for piece in row])
     return ids_nl, mask_nl
 

@@ -1,0 +1,106 @@
+"""The models of a run as files: exported, compared with what they were made from, deployed and timed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.data import texts
+from demos.coevolution.deploy.gate import Parity, parity, send, written
+from demos.coevolution.deploy.measure import Latency, latencies, words_seconds
+from demos.coevolution.deploy.runtime import Student
+from demos.coevolution.splits import frozen
+from demos.coevolution.training.jobs import (
+    LAST,
+    Answers,
+    at_home,
+    hard,
+    opened_cloud,
+    opened_student,
+    right,
+    student_file,
+    students_answers,
+    teachers_answers,
+    unlabelled,
+)
+from demos.coevolution.versions.store import STUDENTS, Store, hashed
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from demos.coevolution.training.trained import Trained
+
+
+CLOUD = "cloud, 32 bits"
+EVERY = 12  # of the texts that test, one in so many is timed
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """parity: of each file, by its name; latency: likewise; words: (n,) seconds to cut a text up; out: folder of the
+    version of each kind that went out."""
+
+    parity: dict[str, Parity]
+    latency: dict[str, Latency]
+    words: np.ndarray
+    out: dict[str, Path]
+
+
+def deployed(trained: Trained) -> Deployed:
+    """Those of the first seed, in 32 and in 8 bits; what goes out lies in the run's folder."""
+    trained.clouds()
+    trained.students([("edge", LAST, False), ("device", LAST, False)])
+    trained.run.say("files: export, compare, time")
+    folder, seed = trained.folder, trained.seeds[0]
+    store, spare = Store(trained.run.folder / STUDENTS), Store(trained.folder / "spare")
+    places = np.concatenate([part[: trained.config.models.test] for part in frozen().calibration.values()])
+    parities: dict[str, Parity] = {}
+    folders: dict[str, Path] = {}
+    out: dict[str, Path] = {}
+    cloud: str | None = None
+    for kind, model, answers in _models(folder, seed):
+        known, data = _learned(trained, kind, answers)
+        sent = send(store, kind, model, answers, places, data=data, scores=known, teacher=cloud, note="from home")
+        out[kind] = store.folder / sent.version.name
+        cloud = sent.version.name if kind == "cloud" else cloud
+        for bits in (8, 32):
+            name = f"{kind}, {bits} bits"
+            if bits in sent.parity:
+                folders[name], parities[name] = sent.folders[bits], sent.parity[bits]
+            else:
+                folders[name] = _other(spare, kind, model, bits)
+                parities[name] = parity(Student(folders[name]), answers, places)
+    asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]
+    order = {CLOUD: folders[CLOUD], **folders}
+    latency = latencies(order, asked, ("cloud, 8 bits", "edge, 8 bits", "device, 8 bits"))
+    return Deployed(parities, latency, words_seconds(Student(folders[CLOUD]), asked), out)
+
+
+def _models(folder: Path, seed: int) -> list[tuple[str, nn.Module, Answers]]:
+    found: list[tuple[str, nn.Module, Answers]] = [
+        ("cloud", opened_cloud(folder, seed), teachers_answers(folder, seed)[0])
+    ]
+    for student in ("edge", "device"):
+        file = student_file(folder, student, LAST, seed, False)
+        found.append((student, opened_student(file, student), students_answers(file)))
+    return found
+
+
+def _learned(trained: Trained, kind: str, answers: Answers) -> tuple[dict[str, float], str]:
+    """Accuracy on what calibrates, by scene, and the hash of what a model at home learned from."""
+    models, seed = trained.config.models, trained.seeds[0]
+    scores = {str(scene): right(answers, places[: models.test]) for scene, places in frozen().calibration.items()}
+    known = at_home(models, seed)[0]
+    if kind == "cloud":
+        return scores, hashed([texts()[place].text for place in known], hard(known).targets.numpy())
+    given = np.concatenate([known, *unlabelled(models, seed).values()])
+    said = teachers_answers(trained.folder, seed)[0].of(given)
+    return scores, hashed([texts()[place].text for place in given], said.numpy())
+
+
+def _other(spare: Store, kind: str, model: nn.Module, bits: int) -> Path:
+    """A file in the width that does not go out, to be compared."""
+    return spare.folder / spare.add(kind, written(model, bits), data="", scores={}).name

@@ -1,0 +1,121 @@
+"""A model goes out in 8 bits only if it still says the same: otherwise in 32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.cascade.confidence import temperature
+from demos.coevolution.data import HOME, texts
+from demos.coevolution.deploy.export import export
+from demos.coevolution.deploy.runtime import MODEL, TOKENIZER, Student
+from demos.coevolution.models.words import tokenizer_file
+from demos.coevolution.splits import frozen
+from demos.coevolution.training.jobs import Answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from demos.coevolution.versions.store import Store, Writer
+    from demos.coevolution.versions.version import Version
+
+MOST_LOST = 0.005  # of accuracy, 0 to 1
+LEAST_AGREEMENT = 0.98
+
+
+@dataclass(frozen=True)
+class Parity:
+    """lost: accuracy by which a file is behind its model; agreement: share of texts on which both say the same;
+    furthest: largest difference of a probability."""
+
+    lost: float
+    agreement: float
+    furthest: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the file may go out."""
+        return self.lost <= MOST_LOST and self.agreement >= LEAST_AGREEMENT
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A version that was deployed; and of each width that was tried, in bits, its folder and how far it is from its
+    model."""
+
+    version: Version
+    folders: dict[int, Path]
+    parity: dict[int, Parity]
+
+
+def parity(student: Student, answers: Answers, places: NDArray[np.int64]) -> Parity:
+    """A file beside what its model said of these texts, which have labels."""
+    asked = [texts()[place] for place in places]
+    ours = np.array([student.logits(student.pieces(text.text)) for text in asked])
+    theirs = answers.of(places).numpy()
+    labels = np.array([text.label for text in asked])
+    said, meant = ours.argmax(1), theirs.argmax(1)
+    odds = [1 / (1 + np.exp(each[:, 0] - each[:, 1])) for each in (ours, theirs)]
+    return Parity(
+        float((meant == labels).mean() - (said == labels).mean()),
+        float((said == meant).mean()),
+        float(np.abs(odds[0] - odds[1]).max()),
+    )
+
+
+def send(
+    store: Store,
+    kind: str,
+    model: nn.Module,
+    answers: Answers,
+    places: NDArray[np.int64],
+    *,
+    data: str,
+    scores: dict[str, float],
+    parent: str | None = None,
+    teacher: str | None = None,
+    note: str = "",
+) -> Sent:
+    """Add a version in 8 bits, and deploy it if it is at one with its model on `places`; otherwise one in 32."""
+    folders: dict[int, Path] = {}
+    found: dict[int, Parity] = {}
+    for bits in (8, 32):
+        version = store.add(
+            kind,
+            written(model, bits),
+            data=data,
+            scores=scores,
+            parent=parent,
+            teacher=teacher,
+            temperature=home_temperature(answers),
+            note=f"{note}, {bits} bits" if note else f"{bits} bits",
+        )
+        folders[bits] = store.folder / version.name
+        found[bits] = parity(Student(folders[bits]), answers, places)
+        if found[bits].holds:
+            break
+    store.deploy(version.name)
+    return Sent(version, folders, found)
+
+
+def written(model: nn.Module, bits: int) -> Writer:
+    """What puts the files of a version into a folder: all that a device needs."""
+
+    def write(folder: Path) -> None:
+        export(model, folder / MODEL, bits)
+        (folder / TOKENIZER).write_bytes(tokenizer_file().read_bytes())
+
+    return write
+
+
+def home_temperature(answers: Answers, most: int | None = None) -> float:
+    """Of a model's answers, by those that calibrate at home."""
+    places = frozen().calibration[HOME]
+    places = places[np.isin(places, answers.places.numpy())][:most]
+    labels = np.array([texts()[place].label for place in places])
+    return temperature(answers.of(places).numpy(), labels)

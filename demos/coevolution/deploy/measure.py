@@ -1,0 +1,82 @@
+"""How big the files are, how long one text takes, and how long it is until the first answer: in turns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.deploy.runtime import MODEL, Student
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WARM_UP = 20  # texts
+STARTS = 7
+FIRST_ANSWER = "from pathlib import Path; from demos.coevolution.deploy.runtime import Student; "
+FIRST_ANSWER += "Student(Path({folder!r}))('a good film')"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of one file. size: bytes of the model; seconds: (n,) of the model alone for each text; cold: seconds from the
+    start of a process to its first answer, of each start, or none."""
+
+    size: int
+    seconds: NDArray[np.float64]
+    cold: tuple[float, ...] = ()
+
+    def quantile(self, level: float) -> float:
+        """Milliseconds of the model alone."""
+        return float(1e3 * np.quantile(self.seconds, level))
+
+
+def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...]) -> dict[str, Latency]:
+    """Each text through each file, one after the other, one thread; and the cold starts of some."""
+    students = {name: Student(folder, threads=1) for name, folder in folders.items()}
+    names = list(students)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    pieces = [students[names[0]].pieces(text) for text in asked]
+    for number, ids_1l in enumerate(pieces[:WARM_UP] + pieces):
+        # The order turns round, so that none always runs on the cache the same neighbour left.
+        for name in names if number % 2 else names[::-1]:
+            start = time.perf_counter()
+            students[name].logits(ids_1l)
+            seconds[name].append(time.perf_counter() - start)
+    starts: dict[str, list[float]] = {name: [] for name in cold}
+    for _ in range(STARTS):
+        for name in cold:
+            starts[name].append(_cold(folders[name]))
+    return {
+        name: Latency(
+            (folders[name] / MODEL).stat().st_size, np.array(seconds[name][WARM_UP:]), tuple(starts.get(name, ()))
+        )
+        for name in names
+    }
+
+
+def words_seconds(student: Student, asked: list[str]) -> NDArray[np.float64]:
+    """(n,) seconds to cut each text into its pieces, which all models need."""
+    found = []
+    for text in asked:
+        start = time.perf_counter()
+        student.pieces(text)
+        found.append(time.perf_counter() - start)
+    return np.array(found)
+
+
+def _cold(folder: Path) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", FIRST_ANSWER.format(folder=str(folder))], check=True)
+    return time.perf_counter() - start
+
+
+def ratio(slow: Latency, fast: Latency) -> tuple[float, float, float]:
+    """How many times as fast, text by text: median and the quartiles around it."""
+    low, middle, high = np.quantile(slow.seconds / fast.seconds, [0.25, 0.5, 0.75])
+    return float(middle), float(low), float(high)

@@ -1,0 +1,128 @@
+"""What became of the models when they were made into files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.data import used
+from demos.coevolution.deploy.files import CLOUD, Deployed
+from demos.coevolution.deploy.gate import LEAST_AGREEMENT, MOST_LOST
+from demos.coevolution.deploy.measure import ratio
+from shared.chapter import Chapter
+from shared.result import Column, Headline, Interval, Metric, Table
+
+if TYPE_CHECKING:
+    from demos.coevolution.training.trained import Trained
+
+
+def deploy(trained: Trained) -> Chapter:
+    """Export, compare, time, tell."""
+    found = trained.files()
+    return Chapter(
+        headlines=[_faster(found, "device"), _smaller(found, "device"), _faster(found, "edge")],
+        metrics=_metrics(found),
+        tables=[_files(found), _starts(found)],
+        data=used(),
+        notes=[
+            "A text is asked for alone, as on a device, on one thread; all files take turns with each text. Cutting it "
+            f"into pieces, {1e3 * np.median(found.words):.3f} ms at the median, comes on top for all.",
+            "The device's file holds no vectors: what a piece gives to each filter, and to the answer, is worked out "
+            "once, so that a text is a few rows of a table and their sums.",
+            f"A file goes out in 8 bits if on the texts that calibrate it loses at most {100 * MOST_LOST:g} points and "
+            f"agrees on {100 * LEAST_AGREEMENT:g} %.",
+        ],
+    )
+
+
+def _faster(found: Deployed, student: str) -> Headline:
+    middle, low, high = ratio(found.latency[CLOUD], found.latency[f"{student}, 8 bits"])
+    against = ratio(found.latency["cloud, 8 bits"], found.latency[f"{student}, 8 bits"])[0]
+    return Headline(
+        name=f"How many times as fast as the large model: {student}, 8 bits",
+        value=middle,
+        unit="x",
+        direction="higher",
+        peer="the large model in 8 bits, over that in 32",
+        peer_value=ratio(found.latency[CLOUD], found.latency["cloud, 8 bits"])[0],
+        interval=Interval(low=low, high=high, level=0.5, unit="texts, quartiles of paired ratios"),
+        note=f"the model alone, one text, one thread; over the large model in 8 bits {against:.0f} x",
+    )
+
+
+def _smaller(found: Deployed, student: str) -> Headline:
+    size, cloud = (found.latency[name].size for name in (f"{student}, 8 bits", CLOUD))
+    return Headline(
+        name=f"How many times as small as the large model: {student}, 8 bits",
+        value=cloud / size,
+        unit="x",
+        direction="higher",
+        peer="the large model in 8 bits",
+        peer_value=cloud / found.latency["cloud, 8 bits"].size,
+    )
+
+
+def _metrics(found: Deployed) -> list[Metric]:
+    metrics = []
+    for name, each in found.latency.items():
+        metrics.append(Metric(name=f"{name}, one text, median", value=each.quantile(0.5), unit="ms", direction="lower"))
+        metrics.append(Metric(name=f"{name}, size", value=each.size / 1e6, unit="MB", direction="lower"))
+        metrics.append(
+            Metric(name=f"{name}, agreement", value=100 * found.parity[name].agreement, unit="%", direction="higher")
+        )
+    return metrics
+
+
+def _files(found: Deployed) -> Table:
+    rows: list[list[str | float | None]] = []
+    for name, each in found.latency.items():
+        parity, over = found.parity[name], [ratio(found.latency[slow], each) for slow in (CLOUD, "cloud, 8 bits")]
+        rows.append(
+            [
+                name,
+                each.size / 1e6,
+                -100 * parity.lost,
+                100 * parity.agreement,
+                each.quantile(0.5),
+                each.quantile(0.99),
+                *[f"{middle:.1f} ({low:.1f} to {high:.1f})" for middle, low, high in over],
+                1e3 / each.quantile(0.5),
+            ]
+        )
+    return Table(
+        title="The files",
+        columns=[
+            Column(name="file"),
+            Column(name="size", unit="MB", direction="lower"),
+            Column(name="accuracy against its model", unit="points", digits=2),
+            Column(name="agreement with its model", unit="%", direction="higher", digits=2),
+            Column(name="median", unit="ms", direction="lower", digits=3),
+            Column(name="99th percentile", unit="ms", direction="lower", digits=3),
+            Column(name="x as fast as the large model in 32 bits"),
+            Column(name="in 8 bits"),
+            Column(name="texts a second", direction="higher", digits=0),
+        ],
+        rows=rows,
+        caption=f"{len(found.words)} texts one after the other, all files in turns, one thread, the model alone. "
+        "Ratios: median and middle half, text by text. Accuracy and agreement: texts that calibrate, all scenes.",
+    )
+
+
+def _starts(found: Deployed) -> Table:
+    rows: list[list[str | float | None]] = []
+    for name, each in found.latency.items():
+        if each.cold:
+            low, middle, high = np.quantile(each.cold, [0.25, 0.5, 0.75])
+            rows.append([name, float(middle), f"{low:.2f} to {high:.2f}"])
+    return Table(
+        title="Until the first answer",
+        columns=[
+            Column(name="file"),
+            Column(name="median", unit="s", direction="lower", digits=2),
+            Column(name="middle half"),
+        ],
+        rows=rows,
+        caption="A new process: Python, ONNX Runtime and NumPy are imported, every file is checked against its hash, "
+        "the model and the tokenizer are opened, one text is answered. The files are in memory from before.",
+    )

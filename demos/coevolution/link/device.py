@@ -1,0 +1,111 @@
+"""The device's side: it answers what it is sure of, asks the cloud for the rest, and goes on when it is cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from demos.coevolution.deploy.runtime import Student, usable
+from demos.coevolution.link.feedback import Queue
+from demos.coevolution.link.messages import Wire
+
+Mode = Literal["device", "cloud", "cascade"]
+PATIENCE = 5.0  # seconds that an answer of the cloud may take
+PAUSE = 2.0  # seconds in which a link that failed is not tried again
+
+
+@dataclass(frozen=True)
+class Answer:
+    """positive: its probability; by: who said it; seconds: until it was there; bytes: that went over the link."""
+
+    positive: float
+    by: Literal["device", "cloud"]
+    seconds: float
+    bytes: int
+
+
+class OnDevice:
+    """border: confidence below which a cascade asks the cloud, .5 to 1; port: of the cloud, on this machine."""
+
+    def __init__(self, version: Path, queue: Path, port: int, mode: Mode, border: float, patience: float = PATIENCE):
+        self.student = Student(version)
+        self.queue = Queue(queue)
+        self.port, self.mode, self.border, self.patience = port, mode, border, patience
+        self._wire: Wire | None = None
+        self._rest_until = 0.0
+
+    def answer(self, text: str) -> Answer:
+        """What the small model says, or the large one where it is asked and can be. Raises UserError for what is no
+        text."""
+        start = time.perf_counter()
+        own, count = None, 0
+        if self.mode != "cloud":
+            own = self.student(text)["positive"]
+        if own is None or (self.mode == "cascade" and max(own, 1 - own) < self.border):
+            theirs, count = self._ask(usable(text))
+            if theirs is not None:
+                return Answer(theirs, "cloud", time.perf_counter() - start, count)
+        if own is None:
+            own = self.student(text)["positive"]
+        return Answer(own, "device", time.perf_counter() - start, count)
+
+    def _ask(self, text: str) -> tuple[float | None, int]:
+        wire = self._connected()
+        if wire is None:
+            return None, 0
+        before = wire.sent + wire.received
+        try:
+            wire.send({"ask": text})
+            said = wire.receive().get("odds")
+        except (OSError, ValueError):
+            self._hang_up()
+            return None, wire.sent + wire.received - before
+        return (float(said) if said is not None else None), wire.sent + wire.received - before
+
+    def say(self, text: str, rating: int) -> None:
+        """A person's word on a text: it is kept here until it has arrived."""
+        self.queue.put(text, rating)
+
+    def send_feedback(self) -> int:
+        """Send what is kept, as far as the link allows; how many have arrived."""
+        arrived = 0
+        while words := self.queue.oldest():
+            wire = self._connected()
+            if wire is None:
+                break
+            try:
+                wire.send({"said": [[word.identity, word.text, word.rating] for word in words]})
+                kept = [str(each) for each in wire.receive().get("kept", [])]
+            except (OSError, ValueError):
+                self._hang_up()
+                break
+            if not kept:
+                break
+            self.queue.forget(kept)
+            arrived += len(kept)
+        return arrived
+
+    def _connected(self) -> Wire | None:
+        if self._wire is None and time.monotonic() >= self._rest_until:
+            try:
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._wire = Wire(connection)
+            except OSError:
+                self._rest_until = time.monotonic() + PAUSE
+        return self._wire
+
+    def _hang_up(self) -> None:
+        if self._wire is not None:
+            with contextlib.suppress(OSError):
+                self._wire.close()
+        self._wire, self._rest_until = None, time.monotonic() + PAUSE
+
+    def close(self) -> None:
+        """Hang up, and let go of the queue's file; what is in it stays there."""
+        self._hang_up()
+        self.queue.close()

@@ -1,0 +1,71 @@
+"""An encoder cut in two: below, what is never trained again and so is worked out once for each text; above, the last
+layers with the head, which learn from what the texts are by then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from demos.coevolution.models.batches import by_length, padded
+from demos.coevolution.models.encoder import Encoder, layered, mean_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BATCH = 64
+
+
+class Top(nn.Module):
+    """(n, l, w) states of pieces below the cut and (n, l) where they are -> (n, 2) logits."""
+
+    def __init__(self, encoder: Encoder, layers: int) -> None:
+        """layers: of `encoder`, the last ones; they stay its own, so that to train these is to train it."""
+        super().__init__()
+        self.layers = nn.ModuleList(list(encoder.body.encoder.layer)[-layers:])
+        self.head = encoder.head
+
+    def pooled(self, states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
+        """(n, w): the mean of what the last layer says of each piece."""
+        return mean_of(layered(self.layers, states_nlw.float(), mask_nl), mask_nl)
+
+    def forward(self, states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
+        return self.head(self.pooled(states_nlw, mask_nl))
+
+
+@dataclass(frozen=True)
+class Below:
+    """States below the cut of many texts, in half precision. flat: (pieces of all, w); starts: (n + 1,), where each
+    text's begin."""
+
+    flat: Tensor
+    starts: Tensor
+
+    def __getitem__(self, place: int) -> Tensor:
+        return self.flat[self.starts[place] : self.starts[place + 1]]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of(self, places: Sequence[int]) -> list[Tensor]:
+        """(l, w) of each of these texts."""
+        return [self[place] for place in places]
+
+
+@torch.inference_mode()
+def read_through(encoder: Encoder, rows: Sequence[Sequence[int]], layers: int) -> tuple[Below, Tensor]:
+    """What `encoder` makes of n texts before its last `layers` layers, and (n, w) their pooled states after these."""
+    top = Top(encoder.eval(), layers).eval()
+    pooled_nw = torch.empty(len(rows), encoder.body.config.hidden_size)
+    starts = torch.tensor([0, *[len(row) for row in rows]]).cumsum(0)
+    flat = torch.empty(int(starts[-1]), encoder.body.config.hidden_size, dtype=torch.float16)
+    first = list(encoder.body.encoder.layer)[:-layers]
+    for places in by_length([len(row) for row in rows], BATCH):
+        ids_nl, mask_nl = padded([rows[place] for place in places])
+        states_nlw = layered(first, encoder.body.embeddings(input_ids=ids_nl), mask_nl)
+        pooled_nw[places] = top.pooled(states_nlw, mask_nl)
+        for place, states_lw in zip(places, states_nlw.half(), strict=True):
+            flat[starts[place] : starts[place + 1]] = states_lw[: len(rows[place])]
+    return Below(flat, starts), pooled_nw

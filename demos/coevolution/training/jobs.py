@@ -1,0 +1,212 @@
+"""One training each, in a form that travels to other processes; what they share lies in a folder.
+
+A large model learns from few labels at home, and answers for many texts; small ones learn from its answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from demos.coevolution.config import CourseSection, ModelsSection, StudentName
+from demos.coevolution.data import HOME, SCENES, Scene, texts
+from demos.coevolution.models.device import by_chance, from_vectors, static_vectors
+from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
+from demos.coevolution.models.top import Below, read_through
+from demos.coevolution.models.words import pieces, tokenizer
+from demos.coevolution.splits import frozen, labelled_at_home
+from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+Material = Literal["labels alone", "distilled on the labelled", "and on others at home", "and on those of all scenes"]
+MATERIALS: tuple[Material, ...] = get_args(Material)
+LAST = MATERIALS[-1]
+Scores = dict[str, float]  # accuracy on the test of each scene, 0 to 1
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Train a large model and let it answer; both are left in `folder`."""
+
+    models: ModelsSection
+    seed: int
+    folder: Path
+    device: str
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Train a small model on what `Teaching` left, and leave it there. blank: it starts from chance, where it has the
+    choice."""
+
+    student: StudentName
+    material: Material
+    models: ModelsSection
+    seed: int
+    folder: Path
+    device: str
+    blank: bool = False
+
+    @property
+    def file(self) -> Path:
+        """Where it is left."""
+        return student_file(self.folder, self.student, self.material, self.seed, self.blank)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of a model. places: (n,) in `texts()`; logits: (n, 2)."""
+
+    places: Tensor
+    logits: Tensor
+
+    def rows(self, places: NDArray[np.int64]) -> Tensor:
+        """Where these places are among the n. Raises KeyError when one is not."""
+        where = torch.full((len(texts()),), -1)
+        where[self.places] = torch.arange(len(self.places))
+        found = where[torch.as_tensor(places)]
+        if bool((found < 0).any()):
+            raise KeyError("a text that was not answered")
+        return found
+
+    def of(self, places: NDArray[np.int64]) -> Tensor:
+        """(m, 2) logits of these places."""
+        return self.logits[self.rows(places)]
+
+
+def teach(job: Teaching) -> Scores:
+    """The large model, on the labelled texts at home."""
+    known, _ = at_home(job.models, job.seed)
+    lesson = hard(known)
+    cloud = fit(fresh(None, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
+    places = torch.as_tensor(np.concatenate([*unlabelled(job.models, job.seed).values(), known, *judging(job.models)]))
+    rows = pieces([texts()[place].text for place in places.tolist()])
+    below, states = read_through(cloud, rows, job.models.upper_layers)
+    with torch.inference_mode():
+        answers = Answers(places, cloud.head(states))
+    torch.save(vars(answers) | {"states": states} | vars(below), job.folder / f"answers-{job.seed}.pt")
+    torch.save(cloud.state_dict(), job.folder / f"cloud-{job.seed}.pt")
+    torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
+    return scored(answers, job.models)
+
+
+def learn(job: Learning) -> Scores:
+    """A small model."""
+    section = job.models.edge if job.student == "edge" else job.models.device
+    lesson, how = material(job, course(section))
+    student = fit(_start(job), lesson, how, job.seed, job.device)
+    places = torch.as_tensor(np.concatenate(judging(job.models)))
+    answers = Answers(places, judged(student, pieces([texts()[place].text for place in places.tolist()])))
+    torch.save(student.state_dict() | {"answers": vars(answers)}, job.file)
+    return scored(answers, job.models)
+
+
+def student_file(folder: Path, student: str, kind: Material, seed: int, blank: bool) -> Path:
+    """Where a small model lies."""
+    return folder / f"{student}-{MATERIALS.index(kind)}{'-blank' if blank else ''}-{seed}.pt"
+
+
+def teachers_answers(folder: Path, seed: int) -> tuple[Answers, Tensor, Below]:
+    """What a large model said, its (n, w) pooled states, and what it made of the texts below its last layers."""
+    left = _left(folder / f"answers-{seed}.pt")
+    return Answers(left["places"], left["logits"]), left["states"], Below(left["flat"], left["starts"])
+
+
+def students_answers(file: Path) -> Answers:
+    """What a small model said of the texts that judge."""
+    return Answers(**_left(file)["answers"])
+
+
+def _left(file: Path) -> dict[str, Any]:
+    return dict(torch.load(file, weights_only=True, mmap=True))
+
+
+def opened_cloud(folder: Path, seed: int) -> Encoder:
+    """A large model that was trained."""
+    cloud = Encoder()
+    cloud.load_state_dict(_left(folder / f"cloud-{seed}.pt"))
+    return cloud.eval()
+
+
+def opened_student(file: Path, student: StudentName) -> nn.Module:
+    """A small model that was trained."""
+    left = _left(file)
+    del left["answers"]
+    model = by_chance(tokenizer().get_vocab_size(), 0) if student == "device" else inherited(Encoder())
+    model.load_state_dict(left)
+    return model.eval()
+
+
+def at_home(models: ModelsSection, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of the labelled texts, and of the others at home."""
+    known, others = labelled_at_home(seed, models.labelled)
+    return known, others[: models.unlabelled]
+
+
+def unlabelled(models: ModelsSection, seed: int) -> dict[Scene, NDArray[np.int64]]:
+    """Places of texts without a label, by scene."""
+    return {
+        scene: at_home(models, seed)[1] if scene == HOME else frozen().rest[scene][: models.unlabelled]
+        for scene in SCENES
+    }
+
+
+def judging(models: ModelsSection) -> list[NDArray[np.int64]]:
+    """Places of texts that calibrate and that test, of each scene."""
+    return [places[: models.test] for part in (frozen().calibration, frozen().test) for places in part.values()]
+
+
+def material(job: Learning, how: Course) -> tuple[Lesson, Course]:
+    """What is learned from, and how: from labels there is no temperature, and there are no states."""
+    known, others = at_home(job.models, job.seed)
+    if job.material == "labels alone":
+        return hard(known), replace(how, temperature=1.0, state_weight=0.0)
+    wanted = {
+        "distilled on the labelled": [known],
+        "and on others at home": [known, others],
+        "and on those of all scenes": [known, *unlabelled(job.models, job.seed).values()],
+    }[job.material]
+    answers, states, _ = teachers_answers(job.folder, job.seed)
+    places = np.concatenate(wanted)
+    rows = answers.rows(places)
+    said = pieces([texts()[place].text for place in places])
+    return Lesson(said, soft(answers.logits[rows], how.temperature), states[rows]), how
+
+
+def hard(places: NDArray[np.int64]) -> Lesson:
+    """Texts with their labels."""
+    labels = torch.tensor([texts()[place].label for place in places])
+    return Lesson(pieces([texts()[place].text for place in places]), functional.one_hot(labels, CLASSES).float())
+
+
+def _start(job: Learning) -> nn.Module:
+    if job.student == "device":
+        if job.blank:
+            return by_chance(tokenizer().get_vocab_size(), job.seed)
+        return from_vectors(torch.load(job.folder / f"vectors-{job.seed}.pt", weights_only=True), job.seed)
+    return inherited(opened_cloud(job.folder, job.seed))
+
+
+def course(section: CourseSection, **others: float) -> Course:
+    """As the config has it, and others of its fields."""
+    return Course(section.steps, section.batch, section.rate, section.temperature, section.state_weight, **others)
+
+
+def scored(answers: Answers, models: ModelsSection) -> Scores:
+    """Accuracy on the test of each scene, or on the first so many of its texts."""
+    return {str(scene): right(answers, places[: models.test]) for scene, places in frozen().test.items()}
+
+
+def right(answers: Answers, places: NDArray[np.int64]) -> float:
+    """Share of these texts, which have labels, that are answered as they are labelled, 0 to 1."""
+    labels = torch.tensor([texts()[place].label for place in places])
+    return float((answers.of(places).argmax(1) == labels).float().mean())

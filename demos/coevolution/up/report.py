@@ -1,0 +1,205 @@
+"""What the large model and the small one gained from what was sent up, by who chose it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.data import HOME, SCENES, used
+from demos.coevolution.up.compare import Found, compare
+from demos.coevolution.up.grown import flips, flips_table, grown, versions_table
+from demos.coevolution.up.stream import NEW
+from shared.chapter import Chapter
+from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.result import Column, Headline, Metric, Table
+
+if TYPE_CHECKING:
+    from demos.coevolution.config import Policy, UpSection
+    from demos.coevolution.training.trained import Trained
+    from shared.demo import Run
+    from shared.result import Figure
+
+MODELS = {"cloud": "large model", "small": "device"}
+
+
+def up(trained: Trained) -> Chapter:
+    """Let them evolve, test, tell."""
+    found, section = compare(trained), trained.config.up
+    first = section.policies[0]
+    store = grown(trained, found.streams[first][0])
+    return Chapter(
+        headlines=[_gain(found, first, model) for model in MODELS],
+        metrics=_metrics(found),
+        tables=[
+            _policies(found, section),
+            _scenes(found, first),
+            _rounds(found, section),
+            flips_table(flips(trained)),
+            versions_table(store),
+        ],
+        figures=[_figure(found, trained.run)] if section.whole else [],
+        data=used(),
+        notes=[
+            f"A round: {section.stream:,} texts of new scenes come, of all kinds, also such that people disagree on. "
+            f"The device answers; the {100 * section.asked:g} % that it is least sure of go up as questions; "
+            f"{section.uploads} are picked by the policy, and of each one of its raters says what he thinks.",
+            "The large model's last layers learn on which side that person is, right or wrong, and to say of texts at "
+            "home what they said before; the device then learns what the large model now says of all that came up, and "
+            "of texts at home. Nothing else leaves the device.",
+            f"A new version goes out if on the texts that calibrate no scene loses more than {section.tolerated:g} "
+            "points; otherwise the old one stays.",
+            "Pseudo-labels: by lot, but nobody is asked; the large model learns what it says itself. Shuffled: by lot, "
+            "but what people say comes back for another text of the round: a gain from that is not from their words.",
+        ],
+    )
+
+
+def _gain(found: Found, policy: Policy, model: str) -> Headline:
+    gains = found.gains(policy, model)
+    home = float(np.mean(found.at_home(policy, model)))
+    peer = "shuffled" if "shuffled" in found.streams else policy
+    return Headline(
+        name=f"What the {MODELS[model]} gains in the new scenes",
+        value=float(np.mean(gains)),
+        unit="points",
+        direction="higher",
+        peer=f"{peer} feedback",
+        peer_value=float(np.mean(found.gains(peer, model))),
+        interval=bootstrap(gains, unit="streams"),
+        note=f"policy {policy}, mean of three scenes; at home {home:+.1f}",
+    )
+
+
+def _metrics(found: Found) -> list[Metric]:
+    metrics = []
+    for policy in found.streams:
+        for model, name in MODELS.items():
+            gains = {"new scenes": found.gains(policy, model), "home": found.at_home(policy, model)}
+            for what, values in gains.items():
+                metrics.append(
+                    Metric(
+                        name=f"{name}, {policy}, {what}",
+                        value=float(np.mean(values)),
+                        unit="points",
+                        direction="higher",
+                        interval=bootstrap(values, unit="streams"),
+                    )
+                )
+    return metrics
+
+
+def _policies(found: Found, section: UpSection) -> Table:
+    first = section.policies[0]
+    rows: list[list[str | float | None]] = [["none", 0.0, None, 0.0, 0.0, None, 0.0, None]]
+    for policy in found.streams:
+        row: list[str | float | None] = [policy]
+        for model in MODELS:
+            gains = found.gains(policy, model)
+            over = None
+            if policy != first:
+                between = paired_difference(gains, found.gains(first, model), unit="streams")
+                mean = np.mean(gains) - np.mean(found.gains(first, model))
+                over = f"{mean:+.1f} ({between.low:+.1f} to {between.high:+.1f})"
+            row += [float(np.mean(gains)), over, float(np.mean(found.at_home(policy, model)))]
+        sizes = [sum(each.bytes for each in rounds) / 1000 for rounds in found.streams[policy]]
+        rows.append([*row, float(np.mean(sizes))])
+    return Table(
+        title="Who is sent up",
+        columns=[
+            Column(name="policy"),
+            Column(name="large model, new scenes", unit="points", direction="higher"),
+            Column(name=f"over {first}"),
+            Column(name="home", unit="points"),
+            Column(name="device, new scenes", unit="points", direction="higher"),
+            Column(name=f"over {first} "),
+            Column(name="home ", unit="points"),
+            Column(name="sent up", unit="kB", direction="lower", digits=0),
+        ],
+        rows=rows,
+        caption=f"After {section.rounds} rounds, mean of {section.seeds} streams and of the new scenes; differences "
+        "with 95 %, paired over streams. Without any feedback nothing changes.",
+    )
+
+
+def _scenes(found: Found, policy: Policy) -> Table:
+    rows: list[list[str | float | None]] = []
+    for model, name in MODELS.items():
+        for scene in SCENES:
+            before, after = found.ends(policy, model, scene)
+            change = paired_difference(after, before, unit="streams")
+            rows.append(
+                [
+                    f"{name}, {scene}",
+                    float(np.mean(before)),
+                    float(np.mean(after)),
+                    f"{np.mean(after) - np.mean(before):+.1f} ({change.low:+.1f} to {change.high:+.1f})",
+                ]
+            )
+    return Table(
+        title="Scene by scene",
+        columns=[
+            Column(name="model, scene"),
+            Column(name="before", unit="%"),
+            Column(name="after", unit="%"),
+            Column(name="change"),
+        ],
+        rows=rows,
+        caption=f"Policy {policy}; test texts; 95 % over streams.",
+    )
+
+
+def _rounds(found: Found, section: UpSection) -> Table:
+    rows: list[list[str | float | None]] = []
+    for policy, streams in found.streams.items():
+        every = [each for rounds in streams for each in rounds[1:]]
+        tried = [each for each in every if each.learned]
+        asked = float(np.mean([each.asked + len(each.sent) for each in every]))
+        rows.append(
+            [
+                policy,
+                100 * float(np.mean([each.learned for each in every])),
+                100 * float(np.mean([each.taught for each in tried])) if tried else None,
+                asked,
+            ]
+        )
+    return Table(
+        title="What went out",
+        columns=[
+            Column(name="policy"),
+            Column(name="the large model's versions", unit="%", digits=0),
+            Column(name="the device's, of these", unit="%", digits=0),
+            Column(name="texts sent up in a round", digits=0),
+        ],
+        rows=rows,
+        caption=f"Share of {section.rounds * section.seeds} rounds whose new version passed; others changed nothing.",
+    )
+
+
+def _figure(found: Found, run: Run) -> Figure:
+    from matplotlib import pyplot
+
+    drawing, grid = pyplot.subplots(
+        len(MODELS), len(SCENES), figsize=(11, 5.4), layout="constrained", sharex=True, squeeze=False
+    )
+    for row, (model, name) in zip(grid, MODELS.items(), strict=True):
+        for axes, scene in zip(row, SCENES, strict=True):
+            for policy, streams in found.streams.items():
+                tested = [rounds for rounds in streams if all(getattr(each, model) for each in rounds)]
+                lines = 100 * np.array([[getattr(each, model)[scene] for each in rounds] for rounds in tested])
+                axes.plot(range(lines.shape[1]), lines.mean(0), label=policy, marker=".")
+            axes.set_title(f"{name}, {scene}" + (" (home)" if scene == HOME else ""), fontsize=10)
+    for axes in grid[-1]:
+        axes.set_xlabel("round")
+    for row in grid:
+        row[0].set_ylabel("accuracy [%]")
+    grid[0][0].legend(fontsize=8)
+    ends = {policy: np.mean(found.gains(policy, "cloud")) for policy in found.streams}
+    return run.figure(
+        drawing,
+        "up",
+        title="Accuracy round by round",
+        caption=f"Test texts, mean of the streams that are tested after each round; {', '.join(NEW)} are new.",
+        alt="Gain of the large model in the new scenes: "
+        + ", ".join(f"{policy} {gain:+.1f} points" for policy, gain in ends.items()),
+    )
