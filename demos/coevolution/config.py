@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
@@ -30,8 +30,11 @@ class CourseSection(Section):
 class ModelsSection(Section):
     """The models that all chapters begin with, trained at home."""
 
+    source: Literal["trained", "shipped"] = Field(
+        default="trained", description="Trained anew, or those of this repository, which are one seed."
+    )
     seeds: int = Field(
-        default=3, ge=2, le=100, description="Repeats, each with its own labelled texts and start. From 2 to 100."
+        default=3, ge=1, le=100, description="Repeats, each with its own labelled texts and start. From 1 to 100."
     )
     labelled: int = Field(default=2100, ge=50, le=6000, description="Labelled texts at home. From 50 to 6000.")
     unlabelled: int | None = Field(
@@ -95,7 +98,10 @@ class UpSection(Section):
         description="Texts at home that the large model sees again. From 0 to 6000.",
     )
     rehearsed: int = Field(
-        default=600, ge=0, le=10000, description="Texts at home that the small model sees again. From 0 to 10000."
+        default=400,
+        ge=0,
+        le=10000,
+        description="Texts at home, and as many of those asked for, that the small model sees. From 0 to 10000.",
     )
     tolerated: float = Field(
         default=1.0, ge=0, le=100, description="Points that a scene may lose for a version to go out. From 0 to 100."
@@ -129,3 +135,13 @@ class CoevolutionConfig(DemoConfig):
     down: DownSection = Field(default=DownSection(), description="From the large model to the small ones.")
     up: UpSection = Field(default=UpSection(), description="From the small models to the large one.")
     link: LinkSection = Field(default=LinkSection(), description="Cloud and device in two processes.")
+
+    @model_validator(mode="after")
+    def _shipped_are_one(self) -> Self:
+        if self.models.source == "shipped" and self.models.seeds != 1:
+            raise ValueError("models.source=shipped goes with models.seeds=1: one of each is shipped")
+        if self.models.source == "shipped" and "down" in self.chapters:
+            raise ValueError("models.source=shipped has no chapter down, which trains")
+        if "down" in self.chapters and self.models.seeds < 2:
+            raise ValueError("the chapter down needs models.seeds of 2 or more, for its intervals")
+        return self

@@ -13,7 +13,7 @@ from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import LAST
 from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap
-from shared.result import Column, Headline, Metric, Table
+from shared.result import Column, Headline, Interval, Metric, Table
 
 if TYPE_CHECKING:
     from demos.coevolution.training.trained import Trained
@@ -50,6 +50,10 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values))
 
 
+def _interval(values: list[float]) -> Interval | None:
+    return bootstrap(values, unit="seeds") if len(values) > 1 else None
+
+
 def _behind(found: list[Cascade]) -> Headline:
     behind = [100 * (each.chosen[HOME][3] - each.chosen[HOME][1]) for each in found]
     lot = [100 * (1 - each.chosen[HOME][0]) * (each.chosen[HOME][3] - each.chosen[HOME][2]) for each in found]
@@ -60,7 +64,7 @@ def _behind(found: list[Cascade]) -> Headline:
         direction="lower",
         peer="as many by lot",
         peer_value=_mean(lot),
-        interval=bootstrap(behind, unit="seeds"),
+        interval=_interval(behind),
         note=f"at home; {100 * _mean([each.chosen[HOME][0] for each in found]):.1f} % went up",
     )
 
@@ -74,7 +78,7 @@ def _least(found: list[Cascade]) -> Headline:
         direction="lower",
         peer="by lot",
         peer_value=100 * _mean([each.least["by lot"] for each in found]),
-        interval=bootstrap(shares, unit="seeds"),
+        interval=_interval(shares),
         note=f"at home, read off the test; oracle {100 * _mean([each.least['oracle'] for each in found]):.1f} %",
     )
 
@@ -88,7 +92,7 @@ def _error(found: list[Cascade]) -> Headline:
         direction="lower",
         peer="without a temperature",
         peer_value=_mean(before),
-        interval=bootstrap(after, unit="seeds"),
+        interval=_interval(after),
     )
 
 

@@ -26,6 +26,7 @@ from demos.coevolution.training.jobs import (
     teachers_answers,
     unlabelled,
 )
+from demos.coevolution.training.shipped import write
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from demos.coevolution.training.trained import Trained
 
 
+WEIGHTS = "weights"  # folder of a run with its models as they would be shipped
 CLOUD = "cloud, 32 bits"
 EVERY = 12  # of the texts that test, one in so many is timed
 
@@ -73,6 +75,8 @@ def deployed(trained: Trained) -> Deployed:
             else:
                 folders[name] = _other(spare, kind, model, bits)
                 parities[name] = parity(Student(folders[name]), answers, places)
+    if trained.config.models.source == "trained":
+        write(trained.run.folder / WEIGHTS, {kind: model for kind, model, _ in _models(folder, seed)})
     asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]
     order = {CLOUD: folders[CLOUD], **folders}
     latency = latencies(order, asked, ("cloud, 8 bits", "edge, 8 bits", "device, 8 bits"))

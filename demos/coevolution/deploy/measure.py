@@ -42,7 +42,8 @@ def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...])
     names = list(students)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     pieces = [students[names[0]].pieces(text) for text in asked]
-    for number, ids_1l in enumerate(pieces[:WARM_UP] + pieces):
+    warm = pieces[:WARM_UP]
+    for number, ids_1l in enumerate(warm + pieces):
         # The order turns round, so that none always runs on the cache the same neighbour left.
         for name in names if number % 2 else names[::-1]:
             start = time.perf_counter()
@@ -54,7 +55,7 @@ def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...])
             starts[name].append(_cold(folders[name]))
     return {
         name: Latency(
-            (folders[name] / MODEL).stat().st_size, np.array(seconds[name][WARM_UP:]), tuple(starts.get(name, ()))
+            (folders[name] / MODEL).stat().st_size, np.array(seconds[name][len(warm) :]), tuple(starts.get(name, ()))
         )
         for name in names
     }

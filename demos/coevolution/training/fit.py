@@ -128,7 +128,7 @@ def _optimizers(model: nn.Module, course: Course) -> list[torch.optim.Optimizer]
     if isinstance(model, Encoder | Top):
         body = model.body if isinstance(model, Encoder) else model.layers
         groups: list[dict[str, Any]] = [
-            {"params": list(body.parameters())},
+            {"params": [part for part in body.parameters() if part.requires_grad]},
             {"params": list(model.head.parameters()), "lr": course.head_factor * course.rate},
         ]
         return [torch.optim.AdamW(groups, lr=course.rate, weight_decay=DECAY, fused=True)]

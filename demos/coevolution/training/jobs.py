@@ -88,15 +88,21 @@ def teach(job: Teaching) -> Scores:
     known, _ = at_home(job.models, job.seed)
     lesson = hard(known)
     cloud = fit(fresh(None, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
-    places = torch.as_tensor(np.concatenate([*unlabelled(job.models, job.seed).values(), known, *judging(job.models)]))
+    torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
+    return answer(cloud, job.models, job.seed, job.folder)
+
+
+def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> Scores:
+    """Let a large model answer all texts that others learn from, or that judge; it and its answers are left."""
+    known, _ = at_home(models, seed)
+    places = torch.as_tensor(np.concatenate([*unlabelled(models, seed).values(), known, *judging(models)]))
     rows = pieces([texts()[place].text for place in places.tolist()])
-    below, states = read_through(cloud, rows, job.models.upper_layers)
+    below, states = read_through(cloud, rows, models.upper_layers)
     with torch.inference_mode():
         answers = Answers(places, cloud.head(states))
-    torch.save(vars(answers) | {"states": states} | vars(below), job.folder / f"answers-{job.seed}.pt")
-    torch.save(cloud.state_dict(), job.folder / f"cloud-{job.seed}.pt")
-    torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
-    return scored(answers, job.models)
+    torch.save(vars(answers) | {"states": states} | vars(below), folder / f"answers-{seed}.pt")
+    torch.save(cloud.state_dict(), folder / f"cloud-{seed}.pt")
+    return scored(answers, models)
 
 
 def learn(job: Learning) -> Scores:

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demos.coevolution.config import StudentName
-from demos.coevolution.training.jobs import Learning, Material, Scores, Teaching, learn, student_file, teach
+from demos.coevolution.training.jobs import (
+    MATERIALS,
+    Learning,
+    Material,
+    Scores,
+    Teaching,
+    learn,
+    student_file,
+    teach,
+)
+from demos.coevolution.training.shipped import Opening, open_shipped
 from shared import device as devices
 
 if TYPE_CHECKING:
@@ -36,7 +46,14 @@ class Trained:
 
     def clouds(self) -> list[Scores]:
         """The large model of each seed, tested."""
-        if not self._clouds:
+        if not self._clouds and self.config.models.source == "shipped":
+            self.run.say("open the models that are shipped")
+            scores, students = open_shipped(Opening(self.config.models, self.seeds[0], self.folder))
+            self._clouds = [scores]
+            self._students = {
+                (student, kind, False): [score] for student, score in students.items() for kind in MATERIALS
+            }
+        elif not self._clouds:
             device = devices.resolve(self.config.device)
             jobs = [Teaching(self.config.models, seed, self.folder, device) for seed in self.seeds]
             self._clouds = self.run.map("large models", teach, jobs)

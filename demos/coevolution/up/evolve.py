@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 
 M = TypeVar("M", Top, Device)
+GATED = 300  # texts of a scene by which a version goes out or not
 SHARES = (1.0, 0.5)  # of the way from the old weights to the new ones, at which a version is tried
 
 
@@ -189,7 +190,8 @@ class Loop:
     def teach(self, number: int) -> tuple[bool, float]:
         """The device's model learns what the large one now says of texts at home and of those that came up."""
         home = self.random.permutation(np.concatenate([self.known, self.others]))[: self.job.up.rehearsed]
-        places = np.concatenate([home, np.array([*self.sent, *self.asked])])
+        asked = self.random.permutation(np.array(self.asked, dtype=np.int64))[: self.job.up.rehearsed]
+        places = np.concatenate([home, np.array(self.sent), asked])
         how = course(self.job.up.device)
         lesson = Lesson(pieces([texts()[place].text for place in places]), soft(self.cloud_on(places), how.temperature))
         candidate = fit(copy.deepcopy(self.small), lesson, how, self.seed_of(number), self.job.device)
@@ -242,7 +244,7 @@ class Loop:
         where that of the accuracy is to two: by that, most of what is rejected would be rejected for nothing."""
         found: Scores = {}
         for scene, part in frozen().calibration.items():
-            places = part[: self.job.models.test]
+            places = part[:GATED][: self.job.models.test]
             logits = model.of(places) if isinstance(model, Answers) else self.on(model, places)
             labels = torch.tensor([texts()[place].label for place in places])
             found[str(scene)] = float(soft(logits, self.heat[kind])[torch.arange(len(labels)), labels].mean())

@@ -1,9 +1,10 @@
 """Tokens, models and their training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from demos.coevolution.down.jobs import MATERIALS, Answers, material
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -11,8 +12,10 @@ from torch import nn
 from demos.coevolution.models.batches import batches, by_length, padded
 from demos.coevolution.models.device import WIDTH, Device, by_chance, from_vectors
 from demos.coevolution.models.encoder import Encoder, fresh, inherited
+from demos.coevolution.models.top import Top, read_through
 from demos.coevolution.models.words import MOST, pieces
 from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft, states_of
+from demos.coevolution.training.shipped import opened, write
 from shared.seed import generator
 
 WORDS = 1200
@@ -119,16 +122,46 @@ def test_by_states_a_student_is_drawn_to_its_teacher(cloud: Encoder) -> None:
     assert alike(50.0) > alike(0.0) + 0.005
 
 
-def test_each_material_holds_what_its_name_says() -> None:
-    labels, home = torch.tensor([1, 0, -1, -1, -1]), torch.tensor([True, True, True, False, False])
-    logits = torch.tensor([[0.0, 2.0], [0.0, 2.0], [2.0, 0.0], [0.0, 4.0], [1.0, 0.0]])
-    answers = Answers([[number] for number in range(5)], labels, home, logits, torch.zeros(5, 3))
-    course = Course(steps=1, batch=1, rate=1.0, temperature=2.0, state_weight=3.0)
-    found = [material(answers, kind, course) for kind in MATERIALS]
-    assert [[row[0] for row in lesson.rows] for lesson, _ in found] == [[0, 1], [0, 1], [0, 1, 2], [0, 1, 2, 3, 4]]
-    # Labels where there are labels alone, and the teacher's answers, right or wrong, elsewhere.
-    assert found[0][0].targets.tolist() == [[0.0, 1.0], [1.0, 0.0]]
-    assert found[0][0].states is None
-    assert (found[0][1].temperature, found[0][1].state_weight) == (1.0, 0.0)
-    torch.testing.assert_close(found[1][0].targets[1], torch.softmax(torch.tensor([0.0, 1.0]), 0))
-    assert found[3][1] == course
+def test_the_upper_layers_alone_say_what_the_whole_says(cloud: Encoder) -> None:
+    rows = pieces(["a fine film", "not good", "it is, I must say, the longest and the dullest of all his films"])
+    below, pooled = read_through(cloud, rows, layers=2)
+    torch.testing.assert_close(pooled, states_of(cloud, rows), rtol=1e-4, atol=1e-5)
+    assert [len(below[place]) for place in range(len(below))] == [len(row) for row in rows]
+    # In half precision below the cut.
+    torch.testing.assert_close(judged(Top(cloud, 2), below.of([0, 1, 2])), judged(cloud, rows), rtol=1e-2, atol=5e-3)
+
+
+def test_to_train_the_upper_layers_is_to_train_the_model_and_nothing_below() -> None:
+    model = fresh(None, 0)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    rows = pieces(["a fine film", "not good"])
+    below, _ = read_through(model, rows, layers=2)
+    lesson = Lesson(below.of([0, 1]), torch.eye(2))
+    fit(Top(model, 2), lesson, Course(steps=2, batch=2, rate=1e-3), seed=0)
+    changed = {
+        name.split(".")[3]
+        for name, weight in model.state_dict().items()
+        if "layer." in name and not torch.equal(weight, before[name])
+    }
+    assert changed == {"4", "5"}
+    assert not torch.equal(model.head.weight, before["head.weight"])
+
+
+def test_word_vectors_stay_as_they_were_published(cloud: Encoder) -> None:
+    rows = pieces(["a fine film", "not good"])
+    trained = fit(fresh(None, 0), Lesson(rows, torch.eye(2)), Course(steps=2, batch=2, rate=1e-3), seed=0)
+    for name, weight in trained.body.embeddings.state_dict().items():
+        assert torch.equal(weight, cloud.body.embeddings.state_dict()[name])
+    assert not torch.equal(
+        trained.body.encoder.layer[0].output.dense.weight, cloud.body.encoder.layer[0].output.dense.weight
+    )
+
+
+def test_packed_models_say_nearly_the_same(tmp_path: Path, cloud: Encoder) -> None:
+    rows = pieces(["a fine film", "not good", "the best of the year", "dull"])
+    device = by_chance(30522, 0).eval()
+    write(tmp_path, {"cloud": cloud, "edge": inherited(cloud), "device": device})
+    for kind, model in (("cloud", cloud), ("edge", inherited(cloud).eval()), ("device", device)):
+        again = opened(kind, tmp_path)
+        torch.testing.assert_close(judged(again, rows), judged(model, rows), atol=0.05, rtol=0.05)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 25e6

@@ -9,8 +9,8 @@ from demos.coevolution.config import CoevolutionConfig, DownSection
 from demos.coevolution.data import SCENES
 from demos.coevolution.demo import DEMO
 from demos.coevolution.down.compare import Found
-from demos.coevolution.down.jobs import MATERIALS
 from demos.coevolution.down.report import _gains, _home, _metrics
+from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
 from shared.execute import Options, execute
 
@@ -45,16 +45,3 @@ def test_tables_follow_from_scores() -> None:
     values = {metric.name: metric.value for metric in _metrics(found())}
     assert values["device, labels alone, film"] == pytest.approx(74)
     assert values["cloud, tweet"] == pytest.approx(60)
-
-
-@pytest.mark.slow
-def test_a_run_trains_all_students_on_all_material(tmp_path: Path) -> None:
-    few = ["chapters=[down]", "down.students=[edge, device]", "down.edge.steps=3", "down.device.steps=20"]
-    config = load(DEMO.config, DEMO.slug, "smoke", overrides=[*few, "down.cloud.steps=5", "down.labelled=100"])
-    folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
-    assert len(envelope.result.headlines) == 2
-    # Four materials of two students, two from chance, the cloud and the peer, in four scenes.
-    assert len(envelope.result.metrics) == 4 * (4 + 4 + 2 + 1 + 1)
-    assert all(0 <= metric.value <= 100 for metric in envelope.result.metrics)
-    assert (folder / "report.html").is_file()
-    assert {use.name.split(": ")[1] for use in envelope.result.data} >= {"hutto_ICWSM_2014.tar.gz", "model.safetensors"}

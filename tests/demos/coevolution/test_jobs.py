@@ -1,0 +1,107 @@
+"""Trainings that travel to other processes, and what they leave for each other."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from demos.coevolution.config import CourseSection, ModelsSection
+from demos.coevolution.data import HOME, SCENES, texts
+from demos.coevolution.models.encoder import fresh
+from demos.coevolution.splits import frozen
+from demos.coevolution.training.fit import Course
+from demos.coevolution.training.jobs import (
+    MATERIALS,
+    Answers,
+    Learning,
+    Material,
+    answer,
+    at_home,
+    judging,
+    learn,
+    material,
+    opened_cloud,
+    opened_student,
+    scored,
+    students_answers,
+    teachers_answers,
+    unlabelled,
+)
+
+SMALL = ModelsSection(
+    labelled=60,
+    unlabelled=50,
+    test=50,
+    device=CourseSection(steps=3, rate=1e-3, batch=8),
+    edge=CourseSection(steps=1, rate=1e-4),
+)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a large model left that learned nothing."""
+    folder = tmp_path_factory.mktemp("taught")
+    answer(fresh(None, 0), SMALL, 0, folder)
+    return folder
+
+
+def learning(folder: Path, kind: Material, student: str = "device") -> Learning:
+    return Learning(student, kind, SMALL, 0, folder, "cpu", blank=student == "device")  # type: ignore[arg-type]
+
+
+def test_a_large_model_answers_all_that_others_learn_from_and_all_that_judges(taught: Path) -> None:
+    answers, states, below = teachers_answers(taught, 0)
+    known, others = at_home(SMALL, 0)
+    asked = np.concatenate([known, *unlabelled(SMALL, 0).values(), *judging(SMALL)])
+    assert set(answers.places.tolist()) == set(asked.tolist())
+    assert len(known) == 60
+    assert len(others) == 50
+    assert len(asked) == 60 + 4 * 50 + 2 * 4 * 50
+    assert states.shape == (len(asked), 384)
+    assert len(below) == len(asked)
+    left = [place for place in frozen().rest[HOME].tolist() if place not in set(asked.tolist())]
+    with pytest.raises(KeyError, match="not answered"):
+        answers.of(np.array(left[:1]))
+    assert torch.equal(opened_cloud(taught, 0).head.weight, fresh(None, 0).head.weight)
+
+
+def test_each_material_holds_what_its_name_says(taught: Path) -> None:
+    course = Course(steps=1, batch=1, rate=1.0, temperature=2.0, state_weight=3.0)
+    found = {kind: material(learning(taught, kind), course) for kind in MATERIALS}
+    assert [len(lesson.rows) for lesson, _ in found.values()] == [60, 60, 110, 260]
+    known, _ = at_home(SMALL, 0)
+    labels = torch.tensor([texts()[place].label for place in known])
+    hard, soft = (found[kind][0] for kind in MATERIALS[:2])
+    # Labels where there are labels alone, and the teacher's answers, right or wrong, elsewhere.
+    assert hard.targets.argmax(1).tolist() == labels.tolist()
+    assert hard.states is None
+    assert (found[MATERIALS[0]][1].temperature, found[MATERIALS[0]][1].state_weight) == (1.0, 0.0)
+    said = teachers_answers(taught, 0)[0].of(known)
+    torch.testing.assert_close(soft.targets, torch.softmax(said / 2, dim=1))
+    assert found[MATERIALS[3]][1] == course
+
+
+@pytest.mark.parametrize("student", ["device", "edge"])
+def test_a_small_model_is_left_with_its_answers(taught: Path, student: str) -> None:
+    job = learning(taught, MATERIALS[3], student)
+    scores = learn(job)
+    assert scores == scored(students_answers(job.file), SMALL)
+    assert set(scores) == set(SCENES)
+    model = opened_student(job.file, job.student)
+    assert not model.training
+    assert {place for part in judging(SMALL) for place in part.tolist()} == set(
+        students_answers(job.file).places.tolist()
+    )
+
+
+def test_what_is_right_is_counted_in_the_first_texts_of_a_test() -> None:
+    places = np.concatenate(judging(SMALL))
+    labels = torch.tensor([texts()[place].label for place in places])
+    logits = torch.nn.functional.one_hot(labels, 2).float()
+    wrong = frozen().test["tweet"][:25]
+    answers = Answers(torch.as_tensor(places), logits)
+    answers.logits[answers.rows(wrong)] *= -1
+    assert scored(answers, SMALL) == {"film": 1, "product": 1, "editorial": 1, "tweet": 0.5}
+    assert asdict(answers)["logits"].shape == (400, 2)
