@@ -49,7 +49,7 @@ class ModelsSection(Section):
         default=CourseSection(steps=200, rate=5e-5), description="The large model, on the labels."
     )
     edge: CourseSection = Field(
-        default=CourseSection(steps=800, rate=1e-4, state_weight=5.0), description="Two of its layers."
+        default=CourseSection(steps=500, rate=1e-4, state_weight=5.0), description="Two of its layers."
     )
     device: CourseSection = Field(
         default=CourseSection(steps=1600, batch=64, rate=3e-3), description="Vectors of word pieces."
@@ -104,13 +104,19 @@ class UpSection(Section):
         description="Texts at home, and as many of those asked for, that the small model sees. From 0 to 10000.",
     )
     tolerated: float = Field(
-        default=1.0, ge=0, le=100, description="Points that a scene may lose for a version to go out. From 0 to 100."
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Points that a new scene may lose for a version to go out. From 0 to 100.",
+    )
+    tolerated_at_home: float = Field(
+        default=0.5, ge=0, le=100, description="Points that home may lose for a version to go out. From 0 to 100."
     )
     cloud: CourseSection = Field(
-        default=CourseSection(steps=15, rate=2e-4), description="The large model's last layers, in a round."
+        default=CourseSection(steps=30, rate=2e-4), description="The large model's last layers, in a round."
     )
     device: CourseSection = Field(
-        default=CourseSection(steps=100, batch=64, rate=1e-3), description="The device's model, in a round."
+        default=CourseSection(steps=150, batch=64, rate=1e-3), description="The device's model, in a round."
     )
 
 

@@ -1,25 +1,32 @@
-"""All students on all material, for each seed, and what is learned without a large model."""
+"""All students on all material, for each seed, and what is learned otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from demos.coevolution.down.peers import Plain, plain
-from demos.coevolution.training.jobs import MATERIALS, Scores
+from demos.coevolution.down.peers import Plain, Static, plain, static
+from demos.coevolution.training.jobs import LAST, MATERIALS, Learning, Scores, learn
 from demos.coevolution.training.trained import Cell, Trained
+from shared import device as devices
 
 if TYPE_CHECKING:
     from demos.coevolution.config import CoevolutionConfig
+    from demos.coevolution.training.fit import Objective
+
+PLAIN = "TF-IDF, logistic regression"
+STATIC = "model2vec, logistic regression"
+LOSSES: dict[Objective, str] = {"KD": "device, torchdistill's KD", "DIST": "device, torchdistill's DIST"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of each seed: the large model, the small ones, and TF-IDF with logistic regression on the same labels."""
+    """Of each seed: the large model, the small ones, and the peers: on the same labels without a large model, or the
+    device on everything by another's loss."""
 
     cloud: list[Scores]
     students: dict[Cell, list[Scores]]
-    plain: list[Scores]
+    peers: dict[str, list[Scores]]
 
 
 def cells(config: CoevolutionConfig) -> list[Cell]:
@@ -32,8 +39,22 @@ def cells(config: CoevolutionConfig) -> list[Cell]:
 
 def compare(trained: Trained) -> Found:
     """Train everything."""
-    models = trained.config.models
-    peers = [Plain(seed, models.labelled, models.test) for seed in trained.seeds]
-    return Found(
-        trained.clouds(), trained.students(cells(trained.config)), trained.run.map("plain models", plain, peers)
-    )
+    return Found(trained.clouds(), trained.students(cells(trained.config)), _peers(trained))
+
+
+def _peers(trained: Trained) -> dict[str, list[Scores]]:
+    models, run = trained.config.models, trained.run
+    found = {
+        PLAIN: run.map("plain models", plain, [Plain(seed, models.labelled, models.test) for seed in trained.seeds])
+    }
+    (found[STATIC],) = run.map("static vectors", static, [Static(tuple(trained.seeds), models.labelled, models.test)])
+    if "device" in trained.config.down.students:
+        device = devices.resolve(trained.config.device)
+        jobs = [
+            Learning("device", LAST, models, seed, trained.folder, device, objective=loss)
+            for loss in LOSSES
+            for seed in trained.seeds
+        ]
+        for job, scores in zip(jobs, run.map("losses of others", learn, jobs), strict=True):
+            found.setdefault(LOSSES[job.objective], []).append(scores)
+    return found

@@ -1,11 +1,20 @@
-"""What is learned from the labels without any large model."""
+"""What is learned without a large model of one's own, or with another's losses."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from demos.coevolution.data import texts
 from demos.coevolution.splits import frozen, labelled_at_home
+
+if TYPE_CHECKING:
+    from demos.coevolution.training.jobs import Scores
+
+STATIC_WIDTH = 256  # model2vec's own choice
+STRENGTHS = {"tf-idf": (1.0, 3.0, 10.0, 30.0), "static": (1e-4, 1e-3, 1e-2, 1e-1, 1.0)}  # of logistic regression
 
 
 @dataclass(frozen=True)
@@ -17,20 +26,69 @@ class Plain:
     test: int | None
 
 
-def plain(job: Plain) -> dict[str, float]:
+@dataclass(frozen=True)
+class Static:
+    """The vectors of model2vec, from MiniLM as it was published, and logistic regression, on those of each seed."""
+
+    seeds: tuple[int, ...]
+    labelled: int
+    test: int | None
+
+
+def plain(job: Plain) -> Scores:
     """Accuracy on the test of each scene, 0 to 1; how strongly it is held back is chosen in five folds."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
 
-    known, _ = labelled_at_home(job.seed, job.labelled)
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[^\s]+")
-    regression = LogisticRegression(max_iter=1000)
-    search = GridSearchCV(make_pipeline(words, regression), {"logisticregression__C": [1.0, 3.0, 10.0, 30.0]}, cv=5)
-    search.fit([texts()[place].text for place in known], [texts()[place].label for place in known])
-    asked = {scene: [texts()[place] for place in places[: job.test]] for scene, places in frozen().test.items()}
+    return _judged(_searched(make_pipeline(words, _regression()), "tf-idf", job.seed, job.labelled), job.test)
+
+
+def static(job: Static) -> list[Scores]:
+    """Accuracy on the test of each scene, 0 to 1, of each seed; likewise."""
+    from model2vec.distill import distill_from_model
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+    from transformers import AutoModel, AutoTokenizer
+
+    from shared.pretrained.minilm import minilm_folder
+    from shared.pretrained.quiet import quiet_and_offline
+
+    folder = str(minilm_folder())
+    # It shows a bar of its own, terminal or not.
+    with quiet_and_offline(), contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        vectors = distill_from_model(model, tokenizer, pca_dims=STATIC_WIDTH, device="cpu")
+    known = {seed: labelled_at_home(seed, job.labelled)[0] for seed in job.seeds}
+    places = {int(place) for part in (*known.values(), *frozen().test.values()) for place in part}
+    encoded = dict(zip(places, vectors.encode([texts()[place].text for place in places]), strict=True))
+    by_text = {texts()[place].text: row for place, row in encoded.items()}
+    found = []
+    for seed in job.seeds:
+        look_up = FunctionTransformer(lambda given: [by_text[text] for text in given])
+        pipeline = make_pipeline(look_up, StandardScaler(), _regression())
+        found.append(_judged(_searched(pipeline, "static", seed, job.labelled), job.test))
+    return found
+
+
+def _regression() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=1000)
+
+
+def _searched(pipeline: Any, kind: str, seed: int, labelled: int) -> Any:
+    from sklearn.model_selection import GridSearchCV
+
+    known, _ = labelled_at_home(seed, labelled)
+    search = GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS[kind]}, cv=5)
+    return search.fit([texts()[place].text for place in known], [texts()[place].label for place in known])
+
+
+def _judged(fitted: Any, most: int | None) -> Scores:
+    asked = {scene: [texts()[place] for place in places[:most]] for scene, places in frozen().test.items()}
     return {
-        str(scene): float(search.score([text.text for text in given], [text.label for text in given]))
+        str(scene): float(fitted.score([text.text for text in given], [text.label for text in given]))
         for scene, given in asked.items()
     }

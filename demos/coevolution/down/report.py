@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, used
-from demos.coevolution.down.compare import Found, compare
+from demos.coevolution.down.compare import LOSSES, PLAIN, Found, compare
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import LAST, MATERIALS
 from shared.chapter import Chapter
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from demos.coevolution.training.trained import Cell, Trained
     from shared.demo import Run
     from shared.result import Figure
-
-PLAIN = "TF-IDF, logistic regression"
 
 
 def down(trained: Trained) -> Chapter:
@@ -56,7 +54,7 @@ def names(cell: Cell) -> str:
 def _headline(found: Found, student: str) -> Headline:
     (cell,) = (cell for cell in found.students if cell[0] == student and cell[1] == LAST and not cell[2])
     kept = 100 * np.array(percent(found.students[cell])) / np.array(percent(found.cloud))
-    plain = 100 * np.array(percent(found.plain)) / np.array(percent(found.cloud))
+    plain = 100 * np.array(percent(found.peers[PLAIN])) / np.array(percent(found.cloud))
     return headline(
         f"What the {student} keeps of the large model's accuracy",
         {student: kept, PLAIN: plain},
@@ -70,7 +68,7 @@ def _headline(found: Found, student: str) -> Headline:
 
 
 def _metrics(found: Found) -> list[Metric]:
-    rows = {"cloud": found.cloud, PLAIN: found.plain}
+    rows = {"cloud": found.cloud, **found.peers}
     rows |= {f"{names(cell)}, {cell[1]}": scores for cell, scores in found.students.items()}
     return [
         Metric(
@@ -92,8 +90,11 @@ def _home(found: Found, config: CoevolutionConfig) -> Table:
         mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
         means = [float(np.mean(mine[kind])) if kind in mine else None for kind in MATERIALS]
         rows.append([student, *means, 100 * float(np.mean(mine[LAST])) / cloud])
-    plain = float(np.mean(percent(found.plain)))
-    rows.append([PLAIN, plain, None, None, None, 100 * plain / cloud])
+    for peer, scores in found.peers.items():
+        mean = float(np.mean(percent(scores)))
+        by_another = peer in LOSSES.values()
+        before: list[str | float | None] = [None, None, None, mean] if by_another else [mean, None, None, None]
+        rows.append([peer, *before, 100 * mean / cloud])
     return Table(
         title="Accuracy at home",
         columns=[
@@ -152,7 +153,7 @@ def _figure(found: Found, run: Run) -> Figure:
         lengths = np.abs(np.array([[each.low, each.high] for each in intervals]).T - means)
         style = "--" if student.endswith("from chance") else "-"
         axes.errorbar(places, means, lengths, label=student, marker="o", capsize=3, linestyle=style)
-    for scores, name, colour in ((found.cloud, "cloud", "#333842"), (found.plain, PLAIN, "#8a8f98")):
+    for scores, name, colour in ((found.cloud, "cloud", "#333842"), (found.peers[PLAIN], PLAIN, "#8a8f98")):
         axes.axhline(float(np.mean(percent(scores))), color=colour, linewidth=1.2, label=name, zorder=0)
     axes.set_xticks(range(len(MATERIALS)), [kind.replace(" on ", "\non ") for kind in MATERIALS])
     axes.set_ylabel("accuracy at home [%]")

@@ -31,8 +31,6 @@ class Encoder(nn.Module):
             self.body.encoder.layer = nn.ModuleList(self.body.encoder.layer[place] for place in layers)
             self.body.config.num_hidden_layers = len(layers)
         self.body.pooler = None
-        # Few texts say nothing of most words; as they are, the vectors need not be shipped, either.
-        self.body.embeddings.requires_grad_(False)
         self.head = nn.Linear(self.body.config.hidden_size, CLASSES)
 
     def pooled(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
@@ -59,8 +57,11 @@ def mean_of(states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
 
 
 def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:
-    """An encoder of some of the cloud's layers, with its word vectors and its head."""
+    """An encoder of some of the cloud's layers, with its head and its word vectors, which stay as they are: so a place
+    that has the cloud's model and the edge's has these once."""
     edge = Encoder(layers)
+    edge.body.embeddings.load_state_dict(cloud.body.embeddings.state_dict())
+    edge.body.embeddings.requires_grad_(False)
     for layer, place in zip(edge.body.encoder.layer, layers, strict=True):
         layer.load_state_dict(cloud.body.encoder.layer[place].state_dict())
     edge.head.load_state_dict(cloud.head.state_dict())

@@ -6,9 +6,10 @@ teacher, by that too. As many steps as are asked for, however many texts there a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=nn.Module)
 Rows = Sequence[Sequence[int] | Tensor]
+Objective = Literal["ours", "KD", "DIST"]
+MODULE = {"path": ".", "io": "output"}  # how torchdistill is told where the logits are
 WARM = 0.1  # share of the steps in which the rate rises
 DECAY = 0.01
 CLIP_NORM = 1.0
@@ -49,7 +52,8 @@ class Lesson:
 @dataclass(frozen=True)
 class Course:
     """How. steps: of `batch` texts; rate: the highest; temperature: of the targets; state_weight: of the loss by
-    states; head_factor: of the rate, for the head of an encoder, which is much higher when it begins by chance."""
+    states; head_factor: of the rate, for the head of an encoder, which is much higher when it begins by chance;
+    objective: "ours", or one of torchdistill's losses, which take all else as it is here."""
 
     steps: int
     batch: int
@@ -57,6 +61,7 @@ class Course:
     temperature: float = 1.0
     state_weight: float = 0.0
     head_factor: float = 10.0
+    objective: Objective = "ours"
 
 
 def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
@@ -102,12 +107,27 @@ def _loss(model: Any, lesson: Lesson, course: Course, places: list[int], device:
     ids_nl, mask_nl = (part.to(device) for part in padded([lesson.rows[place] for place in places]))
     targets_n2 = lesson.targets[places].to(device)
     heat = course.temperature
+    if course.objective != "ours":
+        return _torchdistill(course)(_as_output(model(ids_nl, mask_nl)), _as_output(targets_n2.log() * heat))
     if lesson.states is None or course.state_weight == 0:
         return functional.cross_entropy(model(ids_nl, mask_nl) / heat, targets_n2) * heat**2
     pooled_nw = model.pooled(ids_nl, mask_nl)
     alike = functional.cosine_similarity(pooled_nw, lesson.states[places].to(device)).mean()
     heard = functional.cross_entropy(model.head(pooled_nw) / heat, targets_n2) * heat**2
     return heard + course.state_weight * (1 - alike)
+
+
+@functools.cache
+def _torchdistill(course: Course) -> Any:
+    """Its loss, as its documentation sets it up: KD at the course's temperature, DIST at 1."""
+    from torchdistill.losses.mid_level import DISTLoss, KDLoss
+
+    places = {f"{who}_module_{what}": value for who in ("student", "teacher") for what, value in MODULE.items()}
+    return KDLoss(**places, temperature=course.temperature, alpha=0) if course.objective == "KD" else DISTLoss(**places)
+
+
+def _as_output(logits: Tensor) -> dict[str, dict[str, Tensor]]:
+    return {MODULE["path"]: {MODULE["io"]: logits}}
 
 
 def _clip(model: nn.Module) -> None:

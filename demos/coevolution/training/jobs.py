@@ -21,7 +21,7 @@ from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
 from demos.coevolution.models.top import Below, read_through
 from demos.coevolution.models.words import pieces, tokenizer
 from demos.coevolution.splits import frozen, labelled_at_home
-from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft
+from demos.coevolution.training.fit import Course, Lesson, Objective, fit, judged, soft
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Teaching:
 @dataclass(frozen=True)
 class Learning:
     """Train a small model on what `Teaching` left, and leave it there. blank: it starts from chance, where it has the
-    choice."""
+    choice; objective: ours, or that of a peer, which is not left."""
 
     student: StudentName
     material: Material
@@ -55,6 +55,7 @@ class Learning:
     folder: Path
     device: str
     blank: bool = False
+    objective: Objective = "ours"
 
     @property
     def file(self) -> Path:
@@ -108,11 +109,12 @@ def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> Sc
 def learn(job: Learning) -> Scores:
     """A small model."""
     section = job.models.edge if job.student == "edge" else job.models.device
-    lesson, how = material(job, course(section))
+    lesson, how = material(job, replace(course(section), objective=job.objective))
     student = fit(_start(job), lesson, how, job.seed, job.device)
     places = torch.as_tensor(np.concatenate(judging(job.models)))
     answers = Answers(places, judged(student, pieces([texts()[place].text for place in places.tolist()])))
-    torch.save(student.state_dict() | {"answers": vars(answers)}, job.file)
+    if job.objective == "ours":
+        torch.save(student.state_dict() | {"answers": vars(answers)}, job.file)
     return scored(answers, job.models)
 
 
@@ -202,7 +204,7 @@ def _start(job: Learning) -> nn.Module:
     return inherited(opened_cloud(job.folder, job.seed))
 
 
-def course(section: CourseSection, **others: float) -> Course:
+def course(section: CourseSection, **others: Any) -> Course:
     """As the config has it, and others of its fields."""
     return Course(section.steps, section.batch, section.rate, section.temperature, section.state_weight, **others)
 

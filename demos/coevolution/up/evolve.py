@@ -16,7 +16,7 @@ from torch.nn import functional
 from demos.coevolution.cascade.choose import threshold
 from demos.coevolution.cascade.confidence import confidence
 from demos.coevolution.config import ModelsSection, Policy, UpSection
-from demos.coevolution.data import SLUG, Scene, texts
+from demos.coevolution.data import HOME, SLUG, Scene, texts
 from demos.coevolution.deploy.gate import home_temperature
 from demos.coevolution.models.device import Device
 from demos.coevolution.models.top import Top
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 
 M = TypeVar("M", Top, Device)
-GATED = 300  # texts of a scene by which a version goes out or not
 SHARES = (1.0, 0.5)  # of the way from the old weights to the new ones, at which a version is tried
 
 
@@ -205,6 +204,8 @@ class Loop:
         now = self.on(self.top, places).argmax(1).numpy()
         turned = now != self.answers.of(places).argmax(1).numpy()
         labels = np.array([texts()[place].label for place in places])
+        if not turned.any():
+            return {"places": [], "right": [], "nearest": [], "cosines": []}
         seen = [
             functional.normalize(states_of(self.top, self.below.of(self.answers.rows(np.array(each)).tolist())), dim=1)
             for each in (places[turned], self.sent)
@@ -231,12 +232,18 @@ class Loop:
             candidate = new if share == 1 else between(old, new, share)
             scores = self.expected(candidate, kind)
             before = {scene: max(self.start[kind][scene], score) for scene, score in self.gate[kind].items()}
-            lost = max(before[scene] - scores[scene] for scene in scores)
+            losses = {scene: before[scene] - scores[scene] for scene in scores}
+            lost = max(losses.values())
             first_lost = lost if first_lost is None else first_lost
-            if lost <= self.job.up.tolerated / 100 + 1e-9:
+            if all(loss <= self.tolerated(scene) for scene, loss in losses.items()):
                 self.gate[kind] = scores
                 return candidate, True, lost
         return old, False, first_lost or 0.0
+
+    def tolerated(self, scene: str) -> float:
+        """What a scene may lose, 0 to 1; of home more is known, and less may be lost."""
+        up = self.job.up
+        return (up.tolerated_at_home if scene == HOME else up.tolerated) / 100
 
     def expected(self, model: Top | Device | Answers, kind: str) -> Scores:
         """In each scene, of what calibrates, the mean probability of the right answer: the accuracy that is expected of
@@ -244,7 +251,7 @@ class Loop:
         where that of the accuracy is to two: by that, most of what is rejected would be rejected for nothing."""
         found: Scores = {}
         for scene, part in frozen().calibration.items():
-            places = part[:GATED][: self.job.models.test]
+            places = part[: self.job.models.test]
             logits = model.of(places) if isinstance(model, Answers) else self.on(model, places)
             labels = torch.tensor([texts()[place].label for place in places])
             found[str(scene)] = float(soft(logits, self.heat[kind])[torch.arange(len(labels)), labels].mean())

@@ -104,8 +104,10 @@ def flips(trained: Trained) -> list[Flip]:
     return sorted(found, key=lambda flip: -flip.cosine)
 
 
-def flips_table(found: list[Flip]) -> Table:
-    """Some of them."""
+def flips_tables(found: list[Flip]) -> list[Table]:
+    """Some of them, if there are any."""
+    if not found:
+        return []
     rows: list[list[str | float | None]] = []
     for right_now in (True, False):
         for flip in [each for each in found if each.right == right_now][: SHOWN if right_now else SHOWN // 2]:
@@ -113,7 +115,7 @@ def flips_table(found: list[Flip]) -> Table:
             label = "positive" if text.label else "negative"
             rows.append([_short(text.text), f"{text.scene}, {label}", _now(flip.right), _short(near.text), flip.cosine])
     gained = sum(flip.right for flip in found)
-    return Table(
+    table = Table(
         title="What the large model changed its mind on",
         columns=[
             Column(name="text of the test"),
@@ -126,6 +128,7 @@ def flips_table(found: list[Flip]) -> Table:
         caption=f"First stream, after its last round: {gained} answers became right, {len(found) - gained} wrong. "
         "Shown are those nearest to a text that was sent up.",
     )
+    return [table]
 
 
 def versions_table(store: Store) -> Table:

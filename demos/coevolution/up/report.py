@@ -8,7 +8,7 @@ import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, used
 from demos.coevolution.up.compare import Found, compare
-from demos.coevolution.up.grown import flips, flips_table, grown, versions_table
+from demos.coevolution.up.grown import flips, grown, versions_table
 from demos.coevolution.up.stream import NEW
 from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap, paired_difference
@@ -47,8 +47,9 @@ def up(trained: Trained) -> Chapter:
             "The large model's last layers learn on which side that person is, right or wrong, and to say of texts at "
             "home what they said before; the device then learns what the large model now says of all that came up, and "
             "of texts at home. Nothing else leaves the device.",
-            f"A new version goes out if on the texts that calibrate no scene loses more than {section.tolerated:g} "
-            "points; otherwise the old one stays.",
+            f"A new version goes out if on the texts that calibrate no new scene loses more than {section.tolerated:g} "
+            f"and home not more than {section.tolerated_at_home:g} points of the mean probability of the right answer; "
+            "if not, one half-way to it, if that does not; otherwise the old one stays.",
             "Pseudo-labels: by lot, but nobody is asked; the large model learns what it says itself. Shuffled: by lot, "
             "but what people say comes back for another text of the round: a gain from that is not from their words.",
         ],

@@ -16,6 +16,7 @@ from demos.coevolution.models.top import Top, read_through
 from demos.coevolution.models.words import MOST, pieces
 from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft, states_of
 from demos.coevolution.training.shipped import opened, write
+from shared.errors import UserError
 from shared.seed import generator
 
 WORDS = 1200
@@ -147,21 +148,23 @@ def test_to_train_the_upper_layers_is_to_train_the_model_and_nothing_below() -> 
     assert not torch.equal(model.head.weight, before["head.weight"])
 
 
-def test_word_vectors_stay_as_they_were_published(cloud: Encoder) -> None:
+def test_the_edge_has_the_word_vectors_of_the_cloud_and_trains_none(cloud: Encoder) -> None:
     rows = pieces(["a fine film", "not good"])
-    trained = fit(fresh(None, 0), Lesson(rows, torch.eye(2)), Course(steps=2, batch=2, rate=1e-3), seed=0)
+    trained = fit(inherited(cloud), Lesson(rows, torch.eye(2)), Course(steps=2, batch=2, rate=1e-3), seed=0)
     for name, weight in trained.body.embeddings.state_dict().items():
         assert torch.equal(weight, cloud.body.embeddings.state_dict()[name])
-    assert not torch.equal(
-        trained.body.encoder.layer[0].output.dense.weight, cloud.body.encoder.layer[0].output.dense.weight
-    )
+    layers = (each.body.encoder.layer[0].output.dense.weight for each in (trained, cloud))
+    assert not torch.equal(*layers)
 
 
-def test_packed_models_say_nearly_the_same(tmp_path: Path, cloud: Encoder) -> None:
+def test_packed_models_say_nearly_the_same(tmp_path: Path) -> None:
     rows = pieces(["a fine film", "not good", "the best of the year", "dull"])
-    device = by_chance(30522, 0).eval()
-    write(tmp_path, {"cloud": cloud, "edge": inherited(cloud), "device": device})
-    for kind, model in (("cloud", cloud), ("edge", inherited(cloud).eval()), ("device", device)):
-        again = opened(kind, tmp_path)
-        torch.testing.assert_close(judged(again, rows), judged(model, rows), atol=0.05, rtol=0.05)
+    cloud = fit(fresh(None, 0), Lesson(rows, torch.eye(2)[[1, 0, 1, 0]]), Course(steps=4, batch=4, rate=1e-3), seed=0)
+    models = {"cloud": cloud, "edge": inherited(cloud).eval(), "device": by_chance(30522, 0).eval()}
+    write(tmp_path, models)
+    for kind, again in opened(tmp_path).items():
+        torch.testing.assert_close(judged(again, rows), judged(models[kind], rows), atol=0.05, rtol=0.05)
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 25e6
+    (tmp_path / "edge.safetensors").write_bytes((tmp_path / "edge.safetensors").read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"edge.safetensors cannot be read"):
+        opened(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from demos.coevolution.config import CoevolutionConfig, DownSection
 from demos.coevolution.data import SCENES
 from demos.coevolution.demo import DEMO
-from demos.coevolution.down.compare import Found
+from demos.coevolution.down.compare import PLAIN, Found
 from demos.coevolution.down.report import _gains, _home, _metrics
 from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
@@ -33,7 +33,7 @@ def found() -> Found:
         ("device", kind, False): [{**each, "film": each["film"] - 0.08 + 0.01 * number} for each in score]
         for number, kind in enumerate(MATERIALS)
     }
-    return Found(score, {**students, ("device", MATERIALS[-1], True): score}, score)  # type: ignore[dict-item]
+    return Found(score, {**students, ("device", MATERIALS[-1], True): score}, {PLAIN: score})  # type: ignore[dict-item]
 
 
 def test_tables_follow_from_scores() -> None:
