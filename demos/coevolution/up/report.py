@@ -8,7 +8,7 @@ import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, used
 from demos.coevolution.up.compare import Found, compare
-from demos.coevolution.up.grown import flips, grown, versions_table
+from demos.coevolution.up.grown import flips, flips_tables, grown, versions_table
 from demos.coevolution.up.stream import NEW
 from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap, paired_difference
@@ -35,7 +35,7 @@ def up(trained: Trained) -> Chapter:
             _policies(found, section),
             _scenes(found, first),
             _rounds(found, section),
-            flips_table(flips(trained)),
+            *flips_tables(flips(trained)),
             versions_table(store),
         ],
         figures=[_figure(found, trained.run)] if section.whole else [],
