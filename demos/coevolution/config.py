@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -129,6 +130,16 @@ class LinkSection(Section):
     texts: int = Field(default=200, ge=10, le=1500, description="Texts that are answered. From 10 to 1500.")
 
 
+class OwnSection(Section):
+    """Your own texts in the place of those of the demo: the way down, files, and who answers."""
+
+    csv: Path | None = Field(default=None, description="A CSV in UTF-8, its first row the names of its columns.")
+    text: str = Field(default="text", min_length=1, description="Its column of texts.")
+    label: str = Field(
+        default="label", min_length=1, description="Its column of labels: positive or negative, 1 or 0, or nothing."
+    )
+
+
 class CoevolutionConfig(DemoConfig):
     """All of `coevolution`."""
 
@@ -141,6 +152,7 @@ class CoevolutionConfig(DemoConfig):
     down: DownSection = Field(default=DownSection(), description="From the large model to the small ones.")
     up: UpSection = Field(default=UpSection(), description="From the small models to the large one.")
     link: LinkSection = Field(default=LinkSection(), description="Cloud and device in two processes.")
+    own: OwnSection = Field(default=OwnSection(), description="Your own texts.")
 
     @model_validator(mode="after")
     def _shipped_are_one(self) -> Self:

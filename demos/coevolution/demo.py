@@ -3,6 +3,8 @@
 trendlab run coevolution                               the texts, and small models from a large one
 trendlab run coevolution --profile cpu                 the table of the card
 trendlab run coevolution 'chapters=[texts]'            what the data are
+trendlab run coevolution own.csv=FILE                  on your own texts
+trendlab students answer "not a good film"             asks the device's model of the newest run
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def run(config: CoevolutionConfig, run: Run) -> Result:
-    """Each chapter that is asked for."""
+    """Each chapter that is asked for, or the way down on the user's own texts."""
+    if config.own.csv is not None:
+        from demos.coevolution.own.evolve import own
+
+        return own(config, run)
     from demos.coevolution.evaluate import evaluate
 
     return evaluate(config, run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.coevolution.data import texts
-from demos.coevolution.deploy.gate import Parity, parity, send, written
+from demos.coevolution.deploy.gate import Parity, home_temperature, judging, parity, send, written
 from demos.coevolution.deploy.measure import Latency, latencies, words_seconds
 from demos.coevolution.deploy.runtime import Student
 from demos.coevolution.splits import frozen
@@ -65,7 +65,8 @@ def deployed(trained: Trained) -> Deployed:
     cloud: str | None = None
     for kind, model, answers in _models(folder, seed):
         known, data = _learned(trained, kind, answers)
-        sent = send(store, kind, model, answers, places, data=data, scores=known, teacher=cloud, note="from home")
+        by, heat = judging(answers, places), home_temperature(answers)
+        sent = send(store, kind, model, by, heat=heat, data=data, scores=known, teacher=cloud, note="from home")
         out[kind] = store.folder / sent.version.name
         cloud = sent.version.name if kind == "cloud" else cloud
         for bits in (8, 32):
@@ -74,7 +75,7 @@ def deployed(trained: Trained) -> Deployed:
                 folders[name], parities[name] = sent.folders[bits], sent.parity[bits]
             else:
                 folders[name] = _other(spare, kind, model, bits)
-                parities[name] = parity(Student(folders[name]), answers, places)
+                parities[name] = parity(Student(folders[name]), by)
     if trained.config.models.source == "trained":
         write(trained.run.folder / WEIGHTS, {kind: model for kind, model, _ in _models(folder, seed)})
     asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]

@@ -13,7 +13,7 @@ from demos.coevolution.deploy.export import export
 from demos.coevolution.deploy.runtime import MODEL, TOKENIZER, Student
 from demos.coevolution.models.words import tokenizer_file
 from demos.coevolution.splits import frozen
-from demos.coevolution.training.jobs import Answers
+from demos.coevolution.training.jobs import Answers, labels_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,16 +53,28 @@ class Sent:
     parity: dict[int, Parity]
 
 
-def parity(student: Student, answers: Answers, places: NDArray[np.int64]) -> Parity:
-    """A file beside what its model said of these texts, which have labels."""
+@dataclass(frozen=True)
+class Judging:
+    """Texts by which a file is judged, their labels, and the (n, 2) logits of the model it is made from."""
+
+    texts: list[str]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+def judging(answers: Answers, places: NDArray[np.int64]) -> Judging:
+    """By these of `texts()`, which have labels."""
     asked = [texts()[place] for place in places]
-    ours = np.array([student.logits(student.pieces(text.text)) for text in asked])
-    theirs = answers.of(places).numpy()
-    labels = np.array([text.label for text in asked])
-    said, meant = ours.argmax(1), theirs.argmax(1)
-    odds = [1 / (1 + np.exp(each[:, 0] - each[:, 1])) for each in (ours, theirs)]
+    return Judging([text.text for text in asked], labels_of(places), answers.of(places).numpy())
+
+
+def parity(student: Student, by: Judging) -> Parity:
+    """A file beside its model."""
+    ours = np.array([student.logits(student.pieces(text)) for text in by.texts])
+    said, meant = ours.argmax(1), by.logits.argmax(1)
+    odds = [1 / (1 + np.exp(each[:, 0] - each[:, 1])) for each in (ours, by.logits)]
     return Parity(
-        float((meant == labels).mean() - (said == labels).mean()),
+        float((meant == by.labels).mean() - (said == by.labels).mean()),
         float((said == meant).mean()),
         float(np.abs(odds[0] - odds[1]).max()),
     )
@@ -72,16 +84,17 @@ def send(
     store: Store,
     kind: str,
     model: nn.Module,
-    answers: Answers,
-    places: NDArray[np.int64],
+    by: Judging,
     *,
+    heat: float,
     data: str,
     scores: dict[str, float],
     parent: str | None = None,
     teacher: str | None = None,
     note: str = "",
 ) -> Sent:
-    """Add a version in 8 bits, and deploy it if it is at one with its model on `places`; otherwise one in 32."""
+    """Add a version in 8 bits, and deploy it if it is at one with its model; otherwise one in 32. heat: temperature of
+    its answers."""
     folders: dict[int, Path] = {}
     found: dict[int, Parity] = {}
     for bits in (8, 32):
@@ -92,11 +105,11 @@ def send(
             scores=scores,
             parent=parent,
             teacher=teacher,
-            temperature=home_temperature(answers),
+            temperature=heat,
             note=f"{note}, {bits} bits" if note else f"{bits} bits",
         )
         folders[bits] = store.folder / version.name
-        found[bits] = parity(Student(folders[bits]), answers, places)
+        found[bits] = parity(Student(folders[bits]), by)
         if found[bits].holds:
             break
     store.deploy(version.name)
@@ -117,5 +130,4 @@ def home_temperature(answers: Answers, most: int | None = None) -> float:
     """Of a model's answers, by those that calibrate at home."""
     places = frozen().calibration[HOME]
     places = places[np.isin(places, answers.places.numpy())][:most]
-    labels = np.array([texts()[place].label for place in places])
-    return temperature(answers.of(places).numpy(), labels)
+    return temperature(answers.of(places).numpy(), labels_of(places))

@@ -82,7 +82,7 @@ def _files(found: Deployed) -> Table:
             [
                 name,
                 each.size / 1e6,
-                -100 * parity.lost,
+                100 * (0.0 - parity.lost),
                 100 * parity.agreement,
                 each.quantile(0.5),
                 each.quantile(0.99),
@@ -104,8 +104,9 @@ def _files(found: Deployed) -> Table:
             Column(name="texts a second", direction="higher", digits=0),
         ],
         rows=rows,
-        caption=f"{len(found.words)} texts one after the other, all files in turns, one thread, the model alone. "
-        "Ratios: median and middle half, text by text. Accuracy and agreement: texts that calibrate, all scenes.",
+        caption=f"{len(found.words)} texts one after the other, all files in turns, one thread, the model alone, "
+        "after another text. Ratios: median and middle half, text by text. Accuracy and agreement: texts that "
+        "calibrate, all scenes.",
     )
 
 

@@ -11,6 +11,8 @@ from demos.coevolution.data import texts
 from demos.coevolution.splits import frozen, labelled_at_home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from demos.coevolution.training.jobs import Scores
 
 STATIC_WIDTH = 256  # model2vec's own choice
@@ -37,11 +39,17 @@ class Static:
 
 def plain(job: Plain) -> Scores:
     """Accuracy on the test of each scene, 0 to 1; how strongly it is held back is chosen in five folds."""
+    known = [texts()[place] for place in labelled_at_home(job.seed, job.labelled)[0]]
+    return _judged(fitted_plain([text.text for text in known], [text.label for text in known]), job.test)
+
+
+def fitted_plain(known: list[str], labels: Sequence[int | None]) -> Any:
+    """TF-IDF and logistic regression on texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[^\s]+")
-    return _judged(_searched(make_pipeline(words, _regression()), "tf-idf", job.seed, job.labelled), job.test)
+    return _searched(make_pipeline(words, _regression()), "tf-idf", known, labels)
 
 
 def static(job: Static) -> list[Scores]:
@@ -65,10 +73,12 @@ def static(job: Static) -> list[Scores]:
     encoded = dict(zip(places, vectors.encode([texts()[place].text for place in places]), strict=True))
     by_text = {texts()[place].text: row for place, row in encoded.items()}
     found = []
-    for seed in job.seeds:
-        look_up = FunctionTransformer(lambda given: [by_text[text] for text in given])
+    for places_of_seed in known.values():
+        given = [texts()[place] for place in places_of_seed]
+        look_up = FunctionTransformer(lambda asked: [by_text[text] for text in asked])
         pipeline = make_pipeline(look_up, StandardScaler(), _regression())
-        found.append(_judged(_searched(pipeline, "static", seed, job.labelled), job.test))
+        fitted = _searched(pipeline, "static", [text.text for text in given], [text.label for text in given])
+        found.append(_judged(fitted, job.test))
     return found
 
 
@@ -78,12 +88,10 @@ def _regression() -> Any:
     return LogisticRegression(max_iter=1000)
 
 
-def _searched(pipeline: Any, kind: str, seed: int, labelled: int) -> Any:
+def _searched(pipeline: Any, kind: str, known: list[str], labels: Sequence[int | None]) -> Any:
     from sklearn.model_selection import GridSearchCV
 
-    known, _ = labelled_at_home(seed, labelled)
-    search = GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS[kind]}, cv=5)
-    return search.fit([texts()[place].text for place in known], [texts()[place].label for place in known])
+    return GridSearchCV(pipeline, {"logisticregression__C": STRENGTHS[kind]}, cv=5).fit(known, labels)
 
 
 def _judged(fitted: Any, most: int | None) -> Scores:

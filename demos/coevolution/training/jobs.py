@@ -216,5 +216,9 @@ def scored(answers: Answers, models: ModelsSection) -> Scores:
 
 def right(answers: Answers, places: NDArray[np.int64]) -> float:
     """Share of these texts, which have labels, that are answered as they are labelled, 0 to 1."""
-    labels = torch.tensor([texts()[place].label for place in places])
-    return float((answers.of(places).argmax(1) == labels).float().mean())
+    return float((answers.of(places).argmax(1).numpy() == labels_of(places)).mean())
+
+
+def labels_of(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of texts that have one."""
+    return np.array([texts()[place].label for place in places], dtype=np.int64)

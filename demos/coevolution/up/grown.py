@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from demos.coevolution.data import HOME, texts
-from demos.coevolution.deploy.gate import send
+from demos.coevolution.deploy.gate import home_temperature, judging, send
 from demos.coevolution.models.top import Top
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
@@ -91,7 +91,16 @@ def _sent(
         for scene in scenes
     }
     sent = send(
-        store, kind, model, answers, places, data=data, scores=scores, parent=parent, teacher=teacher, note=note
+        store,
+        kind,
+        model,
+        judging(answers, places),
+        heat=home_temperature(answers),
+        data=data,
+        scores=scores,
+        parent=parent,
+        teacher=teacher,
+        note=note,
     )
     return sent.version.name
 

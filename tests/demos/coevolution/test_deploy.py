@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from demos.coevolution.data import HOME, texts
 from demos.coevolution.deploy.export import export
 from demos.coevolution.deploy.folded import NOTHING, Folded
-from demos.coevolution.deploy.gate import Parity, parity, send
+from demos.coevolution.deploy.gate import Parity, judging, parity, send
 from demos.coevolution.deploy.measure import latencies, ratio
 from demos.coevolution.deploy.runtime import LONGEST, MODEL, Student, usable
 from demos.coevolution.models.device import Device, by_chance
@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, device: Device) -> Store:
     found = Store(tmp_path_factory.mktemp("students"))
     places = frozen().calibration[HOME][:40]
     answers = Answers(torch.as_tensor(places), judged(device, pieces([texts()[place].text for place in places])))
-    send(found, "device", device, answers, places, data="00", scores={}, note="for a test")
+    send(found, "device", device, judging(answers, places), heat=1.0, data="00", scores={}, note="for a test")
     return found
 
 
@@ -92,7 +92,8 @@ def test_a_file_that_says_something_else_does_not_go_out(tmp_path: Path, device:
     logits = judged(device, pieces([texts()[place].text for place in places]))
     # What another model is said to have meant: on a quarter of the texts the opposite.
     wrong = torch.where(torch.arange(40)[:, None] % 4 == 0, -logits, logits)
-    sent = send(Store(tmp_path), "device", device, Answers(torch.as_tensor(places), wrong), places, data="", scores={})
+    by = judging(Answers(torch.as_tensor(places), wrong), places)
+    sent = send(Store(tmp_path), "device", device, by, heat=1.0, data="", scores={})
     assert {bits: each.holds for bits, each in sent.parity.items()} == {8: False, 32: False}
     assert sent.parity[32].agreement == 0.75
     assert sent.version.note == "32 bits"
@@ -104,8 +105,8 @@ def test_parity_counts_what_is_lost_and_not_what_is_gained(store: Store, device:
     labels = torch.tensor([texts()[place].label for place in places])
     right = torch.nn.functional.one_hot(labels, 2).float()
     student = Student(store.deployed("device"))
-    perfect = parity(student, Answers(torch.as_tensor(places), right), places)
-    own = parity(student, Answers(torch.as_tensor(places), logits), places)
+    perfect = parity(student, judging(Answers(torch.as_tensor(places), right), places))
+    own = parity(student, judging(Answers(torch.as_tensor(places), logits), places))
     assert perfect.lost == pytest.approx(1 - float((logits.argmax(1) == labels).float().mean()))
     assert own == Parity(0.0, 1.0, pytest.approx(0, abs=0.05))
     assert own.holds
