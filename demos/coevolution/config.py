@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "link"]
+ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants"]
 StudentName = Literal["edge", "device"]
 Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled"]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -130,6 +130,37 @@ class LinkSection(Section):
     texts: int = Field(default=200, ge=10, le=1500, description="Texts that are answered. From 10 to 1500.")
 
 
+class ParticipantsSection(Section):
+    """More devices, each with a scene and a budget of its own."""
+
+    seeds: int = Field(default=3, ge=2, le=100, description="Streams. From 2 to 100.")
+    devices: Annotated[list[Annotated[int, Field(ge=1, le=64)]], AfterValidator(different)] = Field(
+        default=[1, 2, 4, 8], min_length=1, description="Devices that take part. From 1 to 64."
+    )
+    rounds: int = Field(default=4, ge=1, le=50, description="From 1 to 50.")
+    stream: int = Field(
+        default=125, ge=5, le=5000, description="Texts that come to a device in a round. From 5 to 5000."
+    )
+    uploads: int = Field(default=12, ge=1, le=1000, description="Of these, sent up and rated. From 1 to 1000.")
+
+
+class WeakSection(Section):
+    """The way up without labels: devices teach the large model."""
+
+    seeds: int = Field(default=3, ge=2, le=100, description="Streams. From 2 to 100.")
+    texts: int = Field(default=1500, ge=30, le=6000, description="Texts of new scenes. From 30 to 6000.")
+    words: int = Field(
+        default=60, ge=4, le=1000, description="Words of people that each device adapts by. From 4 to 1000."
+    )
+    own_share: float = Field(
+        default=0.5, ge=0, le=1, description="Of a target that is the large model's own answer. From 0 to 1."
+    )
+    cloud: CourseSection = Field(
+        default=CourseSection(steps=90, rate=1e-4), description="The large model's last layers."
+    )
+    device: CourseSection = Field(default=CourseSection(steps=40, rate=1e-3), description="A device, to its scene.")
+
+
 class OwnSection(Section):
     """Your own texts in the place of those of the demo: the way down, files, and who answers."""
 
@@ -144,7 +175,7 @@ class CoevolutionConfig(DemoConfig):
     """All of `coevolution`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["texts", "down", "deploy", "cascade", "up", "link"],
+        default=["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants"],
         min_length=1,
         description="Chapters of the report, in order.",
     )
@@ -152,6 +183,8 @@ class CoevolutionConfig(DemoConfig):
     down: DownSection = Field(default=DownSection(), description="From the large model to the small ones.")
     up: UpSection = Field(default=UpSection(), description="From the small models to the large one.")
     link: LinkSection = Field(default=LinkSection(), description="Cloud and device in two processes.")
+    participants: ParticipantsSection = Field(default=ParticipantsSection(), description="More devices.")
+    weak: WeakSection = Field(default=WeakSection(), description="The way up without labels.")
     own: OwnSection = Field(default=OwnSection(), description="Your own texts.")
 
     @model_validator(mode="after")

@@ -52,11 +52,25 @@ CHAPTERS = {
             "person thinks of them; the large model learns from these, and teaches the small one anew."
         ),
     ),
+    "weak": Part(
+        title="From weak to strong",
+        intro=(
+            "And without any label in the cloud? Devices adapt to their scenes, and their answers teach the large "
+            "model, which is stronger than they are."
+        ),
+    ),
     "link": Part(
         title="Over a link",
         intro=(
             "The cloud and the device as two processes, with a link of some rate between them: how long does an answer "
             "take, and how many bytes?"
+        ),
+    ),
+    "participants": Part(
+        title="More who take part",
+        intro=(
+            "Several devices, each with a scene of its own, send up what they may: does each gain from the others, and "
+            "more than by averaging what they learn alone?"
         ),
     ),
 }
@@ -93,8 +107,16 @@ def _chapter(name: str, trained: Trained) -> Chapter:
         from demos.coevolution.up.report import up
 
         return up(trained)
+    if name == "weak":
+        from demos.coevolution.weak.report import weak
+
+        return weak(trained)
     if name == "link":
         from demos.coevolution.link.report import link
 
         return link(trained)
+    if name == "participants":
+        from demos.coevolution.participants.report import participants
+
+        return participants(trained)
     raise ValueError(f"no such chapter: {name}")

@@ -103,7 +103,7 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
         data=[_use(config, given)],
         notes=[
             f"{len(parts.known)} labelled texts are learned from, {len(parts.calibration)} calibrate, "
-            f"{len(parts.test)} test, by lot; the small models also learn from {len(parts.unlabelled)} without a label. "
+            f"{len(parts.test)} test, by lot; {len(parts.unlabelled)} have no label, and teach the small models. "
             "Near-duplicates are left out. Texts of one source may be in several parts: then the test is too kind.",
             "The models lie in the run's folder students: `trendlab students answer WORDS` asks them.",
         ],

@@ -53,7 +53,9 @@ class Lesson:
 class Course:
     """How. steps: of `batch` texts; rate: the highest; temperature: of the targets; state_weight: of the loss by
     states; head_factor: of the rate, for the head of an encoder, which is much higher when it begins by chance;
-    objective: "ours", or one of torchdistill's losses, which take all else as it is here."""
+    objective: "ours", or one of torchdistill's losses, which take all else as it is here; own_share: of a target that
+    is the model's own answer at that moment, made certain, so that it may hold to what it knows better (Burns et al.
+    2023)."""
 
     steps: int
     batch: int
@@ -62,6 +64,7 @@ class Course:
     state_weight: float = 0.0
     head_factor: float = 10.0
     objective: Objective = "ours"
+    own_share: float = 0.0
 
 
 def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
@@ -110,7 +113,11 @@ def _loss(model: Any, lesson: Lesson, course: Course, places: list[int], device:
     if course.objective != "ours":
         return _torchdistill(course)(_as_output(model(ids_nl, mask_nl)), _as_output(targets_n2.log() * heat))
     if lesson.states is None or course.state_weight == 0:
-        return functional.cross_entropy(model(ids_nl, mask_nl) / heat, targets_n2) * heat**2
+        logits_n2 = model(ids_nl, mask_nl)
+        if course.own_share > 0:
+            own_n2 = functional.one_hot(logits_n2.detach().argmax(1), targets_n2.shape[1]).to(targets_n2)
+            targets_n2 = torch.lerp(targets_n2, own_n2, course.own_share)
+        return functional.cross_entropy(logits_n2 / heat, targets_n2) * heat**2
     pooled_nw = model.pooled(ids_nl, mask_nl)
     alike = functional.cosine_similarity(pooled_nw, lesson.states[places].to(device)).mean()
     heard = functional.cross_entropy(model.head(pooled_nw) / heat, targets_n2) * heat**2

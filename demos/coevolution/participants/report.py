@@ -1,0 +1,183 @@
+"""What each device gains from the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.coevolution.data import HOME, used
+from demos.coevolution.participants.measure import Gathered, Gathering, gather, scenes_of, shares_of
+from demos.coevolution.up.compare import AT_HOME
+from demos.coevolution.up.evolve import Evolution
+from demos.coevolution.up.stream import NEW
+from shared import device as devices
+from shared.chapter import Chapter
+from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.result import Column, Headline, Metric, Table
+
+if TYPE_CHECKING:
+    from demos.coevolution.training.trained import Trained
+    from shared.demo import Run
+    from shared.result import Figure
+
+WAYS = {False: "through the large model", True: "federated averaging"}
+Found = dict[tuple[int, bool], list[Gathered]]
+
+
+def participants(trained: Trained) -> Chapter:
+    """Gather, test, tell."""
+    section = trained.config.participants
+    found = _found(trained)
+    most = max(section.devices)
+    return Chapter(
+        headlines=[_headline(found, most)],
+        metrics=[
+            Metric(
+                name=f"{count} devices, {WAYS[way]}, new scenes",
+                value=float(np.mean(_gains(each, NEW))),
+                unit="points",
+                direction="higher",
+                interval=bootstrap(_gains(each, NEW), unit="streams"),
+            )
+            for (count, way), each in found.items()
+        ],
+        tables=[_table(found), _first(found)],
+        figures=[_figure(found, trained.run)],
+        data=used(),
+        notes=[
+            f"Each device has a scene of its own ({', '.join(scenes_of(most))}), {section.stream} texts in each of "
+            f"{section.rounds} rounds and a budget of {section.uploads} words of people a round; through the large "
+            "model the budgets of all are spent together. All get the same model.",
+            "Federated averaging has no large model: each device goes on with its own words from the common model, and "
+            "the common model is the mean of theirs. It sends weights, not texts.",
+        ],
+    )
+
+
+def _found(trained: Trained) -> Found:
+    section, up = trained.config.participants, trained.config.up
+    device, files = devices.resolve(trained.config.device), trained.lying("device", AT_HOME)
+    jobs = []
+    for count in section.devices:
+        shared = {
+            "rounds": section.rounds,
+            "stream": section.stream * count,
+            "uploads": section.uploads * count,
+            "shares": shares_of(count),
+        }
+        for way in WAYS:
+            for number in range(section.seeds):
+                home = number % len(trained.seeds)
+                loop = Evolution(
+                    "random",
+                    trained.config.seed + number,
+                    trained.seeds[home],
+                    files[home],
+                    trained.config.models,
+                    up.model_copy(update=shared),
+                    trained.folder,
+                    device,
+                )
+                jobs.append(Gathering(loop, count, way))
+    found: Found = {}
+    for job, gathered in zip(jobs, trained.run.map("participants", gather, jobs), strict=True):
+        found.setdefault((job.devices, job.averaged), []).append(gathered)
+    return found
+
+
+def _gains(gathered: list[Gathered], scenes: tuple[str, ...]) -> list[float]:
+    """Points in these scenes, their mean, of each stream."""
+    return [100 * float(np.mean([each.after[scene] - each.before[scene] for scene in scenes])) for each in gathered]
+
+
+def _headline(found: Found, most: int) -> Headline:
+    gains = _gains(found[most, False], NEW)
+    return Headline(
+        name=f"What the device gains in the new scenes when {most} take part",
+        value=float(np.mean(gains)),
+        unit="points",
+        direction="higher",
+        peer="federated averaging",
+        peer_value=float(np.mean(_gains(found[most, True], NEW))),
+        interval=bootstrap(gains, unit="streams"),
+        note=f"alone {np.mean(_gains(found[min(count for count, _ in found), False], NEW)):+.1f}",
+    )
+
+
+def _table(found: Found) -> Table:
+    rows: list[list[str | float | None]] = []
+    for (count, way), gathered in found.items():
+        rows.append(
+            [
+                f"{count}, {WAYS[way]}",
+                *[float(np.mean(_gains(gathered, (scene,)))) for scene in (*NEW, HOME)],
+                float(np.mean(_gains(gathered, NEW))),
+                float(np.mean([each.labels for each in gathered])),
+            ]
+        )
+    return Table(
+        title="The more take part",
+        columns=[
+            Column(name="devices"),
+            *[Column(name=scene, unit="points", direction="higher") for scene in NEW],
+            Column(name="home", unit="points"),
+            Column(name="new scenes", unit="points", direction="higher"),
+            Column(name="words of people", digits=0),
+        ],
+        rows=rows,
+        caption=f"What the device's model gains, mean of {len(next(iter(found.values())))} streams.",
+    )
+
+
+def _first(found: Found) -> Table:
+    """The device that is there from the beginning, in its own scene."""
+    own = scenes_of(1)[0]
+    least = min(count for count, _ in found)
+    rows: list[list[str | float | None]] = []
+    for (count, way), gathered in found.items():
+        gains, alone = _gains(gathered, (own,)), _gains(found[least, way], (own,))
+        over = paired_difference(gains, alone, unit="streams")
+        rows.append(
+            [
+                f"{count}, {WAYS[way]}",
+                float(np.mean(gains)),
+                None
+                if count == least
+                else f"{np.mean(gains) - np.mean(alone):+.1f} ({over.low:+.1f} to {over.high:+.1f})",
+            ]
+        )
+    return Table(
+        title=f"What the first device gains from the others in its own scene, {own}",
+        columns=[Column(name="devices"), Column(name="gain", unit="points"), Column(name="over alone")],
+        rows=rows,
+        caption="95 %, paired over streams.",
+    )
+
+
+def _figure(found: Found, run: Run) -> Figure:
+    from matplotlib import pyplot
+
+    drawing, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    counts = sorted({count for count, _ in found})
+    for way, name in WAYS.items():
+        gains = [_gains(found[count, way], NEW) for count in counts]
+        means = np.array([np.mean(each) for each in gains])
+        intervals = [bootstrap(each, unit="streams") for each in gains]
+        lengths = np.abs(np.array([[each.low, each.high] for each in intervals]).T - means)
+        axes.errorbar(counts, means, lengths, marker="o", capsize=3, label=name)
+    axes.axhline(0, color="#8a8f98", linewidth=0.8)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_xlabel("devices, each with its own budget")
+    axes.set_ylabel("gain in the new scenes [points]")
+    axes.legend(fontsize=9)
+    return run.figure(
+        drawing,
+        "participants",
+        title="The more take part",
+        caption="The device's model in the three new scenes, mean; 95 % over streams.",
+        alt="; ".join(
+            f"{count} devices, {WAYS[way]}: {np.mean(_gains(each, NEW)):+.1f}" for (count, way), each in found.items()
+        ),
+    )
