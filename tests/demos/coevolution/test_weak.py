@@ -32,16 +32,16 @@ def test_recovered_is_the_part_of_the_gap_that_is_closed() -> None:
 
 def test_who_holds_to_itself_learns_less_from_who_is_wrong() -> None:
     rows = [[101, 1000 + number, 102] for number in range(20)]
-    start = fit(by_chance(1200, 0), Lesson(rows, torch.eye(2)[[1] * 20]), Course(60, 20, 1e-2), seed=0)
+    start = fit(by_chance(1200, 0), Lesson(rows, torch.eye(2)[[1] * 20]), Course(30, 20, 3e-3), seed=0)
     wrong = torch.eye(2)[[0] * 20] * 0.6 + torch.eye(2)[[1] * 20] * 0.4
 
     def sure(own_share: float) -> float:
         model = by_chance(1200, 0)
         model.load_state_dict(start.state_dict())
-        fit(model, Lesson(rows, wrong), Course(20, 20, 3e-3, own_share=own_share), seed=0)
+        fit(model, Lesson(rows, wrong), Course(100, 20, 3e-3, own_share=own_share), seed=0)
         return float(torch.softmax(judged(model, rows), dim=1)[:, 1].mean())
 
-    assert sure(0.8) > sure(0.0) + 0.05
+    assert sure(0.8) > sure(0.0) + 0.2
 
 
 @pytest.mark.slow
