@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from demos.coevolution.cascade.choose import Judged, by_lot, least_rate, oracle, threshold
 from demos.coevolution.cascade.confidence import calibration_error, confidence, temperature
+from demos.coevolution.config import ModelsSection
 from demos.coevolution.data import HOME, SCENES, texts
+from demos.coevolution.models.device import Device
+from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
-from demos.coevolution.training.jobs import Answers, students_answers, teachers_answers
+from demos.coevolution.training.fit import states_of
+from demos.coevolution.training.jobs import (
+    Answers,
+    at_home,
+    labels_of,
+    opened_student,
+    students_answers,
+    teachers_answers,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
 RATES = tuple(round(0.05 * number, 2) for number in range(21))
 WITHIN = 0.005  # of the large model's accuracy, 0 to 1
 TARGET = 0.25  # share of the texts that may go up
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of logistic regression
 TO_THE_EDGE = 0.5  # share of the texts that the device hands to the edge, where there is one between
 
 
@@ -31,7 +44,9 @@ class Cascade:
     curves: accuracy on the test at home at each of RATES, by who chooses; chosen: by scene, with the threshold that
     sends TARGET of those that calibrate at home: the share sent, the cascade's accuracy, the device's, the large
     model's; anew: likewise, with each scene's own threshold; least: by who chooses, the smallest share that is within
-    WITHIN; through: at home, with the edge between: share that reaches the edge, that reaches the cloud, accuracy.
+    WITHIN; through: at home, with the edge between: share that reaches the edge, that reaches the cloud, accuracy;
+    by_state: at home, when what goes up is not the text but what the device's last layer is given of it: accuracy, and
+    bytes of that in half precision.
     """
 
     heat: float
@@ -41,6 +56,7 @@ class Cascade:
     anew: dict[str, tuple[float, float, float, float]]
     least: dict[str, float]
     through: tuple[float, float, float]
+    by_state: tuple[float, int]
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,9 @@ class Sides:
         )
 
 
-def cascade_of(folder: Path, seed: int, device: Path, edge: Path, most: int | None) -> Cascade:
-    """All that is asked of one seed. device, edge: files of the students; most: texts of a scene that are looked at."""
+def cascade_of(folder: Path, seed: int, device: Path, edge: Path, home: ModelsSection) -> Cascade:
+    """All that is asked of one seed. device, edge: files of the students."""
+    most = home.test
     models = (students_answers(device), students_answers(edge), teachers_answers(folder, seed)[0])
     fitted = {scene: _sides(models, frozen().calibration[scene][:most]) for scene in SCENES}
     tests = {scene: _sides(models, frozen().test[scene][:most]) for scene in SCENES}
@@ -75,13 +92,32 @@ def cascade_of(folder: Path, seed: int, device: Path, edge: Path, most: int | No
         {str(scene): _sent(each, own[scene]) for scene, each in judged.items()},
         _least(judged[HOME]),
         _through(fitted[HOME], tests[HOME], heat),
+        _by_state(device, at_home(home, seed)[0], frozen().test[HOME][:most], judged[HOME].sure < own[HOME]),
     )
 
 
+def _by_state(
+    device: Path, known: NDArray[np.int64], test: NDArray[np.int64], sent: NDArray[np.bool_]
+) -> tuple[float, int]:
+    """The cloud has what the device's last layer is given of the labelled texts, and learns to read that: all it can do
+    without the texts."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    model = opened_student(device, "device")
+    assert isinstance(model, Device)
+    states = [states_of(model, pieces([texts()[place].text for place in places])).numpy() for places in (known, test)]
+    reader = GridSearchCV(LogisticRegression(max_iter=2000), {"C": STRENGTHS}, cv=5)
+    reader.fit(states[0], labels_of(known))
+    with torch.inference_mode():
+        own = model.head(torch.as_tensor(states[1])).argmax(1).numpy()
+    said = np.where(sent, reader.predict(states[1]), own)
+    return float((said == labels_of(test)).mean()), 2 * states[1].shape[1]
+
+
 def _sides(models: tuple[Answers, Answers, Answers], places: NDArray[np.int64]) -> Sides:
-    labels = np.array([texts()[place].label for place in places])
     device, edge, cloud = (model.of(places).numpy() for model in models)
-    return Sides(labels, device, edge, cloud)
+    return Sides(labels_of(places), device, edge, cloud)
 
 
 def _errors(sides: Sides, heat: float) -> tuple[float, float]:

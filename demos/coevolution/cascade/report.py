@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 def cascade(trained: Trained) -> Chapter:
     """Fit, choose, judge, tell."""
     devices, edges = trained.lying("device", LAST), trained.lying("edge", LAST)
-    most = trained.config.models.test
     found = [
-        cascade_of(trained.folder, seed, device, edge, most)
+        cascade_of(trained.folder, seed, device, edge, trained.config.models)
         for seed, device, edge in zip(trained.seeds, devices, edges, strict=True)
     ]
     return Chapter(
@@ -42,6 +41,9 @@ def cascade(trained: Trained) -> Chapter:
             "what a user would have chosen.",
             "By lot is the expectation. The oracle knows which texts the large model answers right and the device does "
             "not: no choice of as many texts does better.",
+            "Instead of a text the device may send what its last layer is given of it. The cloud can learn to read "
+            "that from the labelled texts, but not more out of it than the device put in; and it is no secret: words "
+            "can be guessed from it.",
         ],
     )
 
@@ -127,13 +129,28 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
     at = RATES.index(TARGET)
     up, accuracy, alone, whole = (_mean([each.chosen[HOME][place] for each in found]) for place in range(4))
     reached, beyond, through = (_mean([each.through[place] for each in found]) for place in range(3))
-    lines: list[tuple[str, float, float, float]] = [
-        ("device alone", 0.0, alone, small),
-        ("large model alone", 1.0, whole, large),
-        ("by lot", up, alone + up * (whole - alone), small + up * large),
-        ("by confidence", up, accuracy, small + up * large),
-        ("by confidence, with the edge between", beyond, through, small + reached * middle + beyond * large),
-        ("oracle", TARGET, _mean([each.curves["oracle"][at] for each in found]), small + TARGET * large),
+    by_state, size = _mean([each.by_state[0] for each in found]), found[0].by_state[1]
+    mean_size = float(np.mean(sizes))
+    lines: list[tuple[str, float, float, float, float]] = [
+        ("device alone", 0.0, alone, small, 0.0),
+        ("large model alone", 1.0, whole, large, mean_size),
+        ("by lot", up, alone + up * (whole - alone), small + up * large, up * mean_size),
+        ("by confidence", up, accuracy, small + up * large, up * mean_size),
+        ("by confidence, the device's state instead of the text", up, by_state, small, up * size),
+        (
+            "by confidence, with the edge between",
+            beyond,
+            through,
+            small + reached * middle + beyond * large,
+            beyond * mean_size,
+        ),
+        (
+            "oracle",
+            TARGET,
+            _mean([each.curves["oracle"][at] for each in found]),
+            small + TARGET * large,
+            TARGET * mean_size,
+        ),
     ]
     return Table(
         title="Ways to answer",
@@ -146,8 +163,8 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
             Column(name="sent a text", unit="bytes", direction="lower", digits=0),
         ],
         rows=[
-            [name, 100 * rate, 100 * score, 100 * (score - whole), cost, rate * float(np.mean(sizes))]
-            for name, rate, score, cost in lines
+            [name, 100 * rate, 100 * score, 100 * (score - whole), cost, sent]
+            for name, rate, score, cost, sent in lines
         ],
         caption=f"At home, mean of {len(found)} seeds. Computing: the device reads each text, in 8 bits; the edge, to "
         f"which it hands {100 * TO_THE_EDGE:g} % where it is there, in 8; the large model in 32; one thread, means. "
