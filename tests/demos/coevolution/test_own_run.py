@@ -32,7 +32,7 @@ def test_own_texts_are_divided_and_near_duplicates_left_out() -> None:
 
 def test_a_file_that_cannot_be_used_ends_a_run_in_one_line(tmp_path: Path) -> None:
     config = load(DEMO.config, DEMO.slug, "smoke", overrides=[f"own.csv={tmp_path / 'none.csv'}"])
-    with pytest.raises(UserError, match="none.csv cannot be read"):
+    with pytest.raises(UserError, match=r"none.csv cannot be read"):
         execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
 
 

@@ -205,11 +205,11 @@ def test_tables_follow_from_rounds() -> None:
 
 
 def test_a_config_says_what_does_not_go_together() -> None:
-    with pytest.raises(ValueError, match="goes with models.seeds=1"):
+    with pytest.raises(ValueError, match=r"goes with models.seeds=1"):
         CoevolutionConfig(models=ModelsSection(source="shipped"), chapters=["texts"])
     with pytest.raises(ValueError, match="has no chapter down"):
         CoevolutionConfig(models=ModelsSection(source="shipped", seeds=1), chapters=["down"])
-    with pytest.raises(ValueError, match="needs models.seeds of 2 or more"):
+    with pytest.raises(ValueError, match=r"needs models.seeds of 2 or more"):
         CoevolutionConfig(models=ModelsSection(seeds=1))
 
 
