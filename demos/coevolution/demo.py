@@ -3,6 +3,7 @@
 trendlab run coevolution                               the texts, and small models from a large one
 trendlab run coevolution --profile cpu                 the table of the card
 trendlab run coevolution 'chapters=[texts]'            what the data are
+trendlab bench coevolution                             SetFit, and when it pays to choose who is sent up
 trendlab run coevolution own.csv=FILE                  on your own texts
 trendlab students answer "not a good film"             asks the device's model of the newest run
 """
@@ -30,6 +31,13 @@ def run(config: CoevolutionConfig, run: Run) -> Result:
     return evaluate(config, run)
 
 
+def bench(config: CoevolutionConfig, run: Run) -> Result:
+    """SetFit, and when it pays to choose who is sent up."""
+    from demos.coevolution.bench import measure
+
+    return measure(config, run)
+
+
 DEMO = Demo(
     slug="coevolution",
     title="Coevolution",
@@ -37,5 +45,6 @@ DEMO = Demo(
     question="Do a large model in the cloud and small ones at the edge make each other better?",
     config=CoevolutionConfig,
     run=run,
+    bench=bench,
     extra="coevolution",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.coevolution.config import Policy
+from demos.coevolution.config import Policy, UpSection
 from demos.coevolution.data import HOME
 from demos.coevolution.training.jobs import MATERIALS
 from demos.coevolution.up.evolve import Evolution, Round, evolve
@@ -52,9 +52,10 @@ def _new(scores: Scores) -> float:
     return 100 * float(np.mean([scores[scene] for scene in NEW]))
 
 
-def compare(trained: Trained) -> Found:
+def compare(trained: Trained, up: UpSection) -> Found:
     """Each policy on each stream; stream number i begins with the models of home number i, over and over."""
-    up, device = trained.config.up, devices.resolve(trained.config.device)
+    trained.clouds()
+    device = devices.resolve(trained.config.device)
     files = trained.lying("device", AT_HOME)
     jobs = []
     for policy in up.policies:

@@ -25,7 +25,8 @@ MODELS = {"cloud": "large model", "small": "device"}
 
 def up(trained: Trained) -> Chapter:
     """Let them evolve, test, tell."""
-    found, section = compare(trained), trained.config.up
+    section = trained.config.up
+    found = compare(trained, section)
     first = section.policies[0]
     store = grown(trained, found.streams[first][0])
     return Chapter(

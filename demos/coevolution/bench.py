@@ -1,0 +1,123 @@
+"""What takes longer than a run: SetFit on the same labels, and streams in which it may pay to choose who is sent up.
+
+trendlab bench coevolution
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from demos.coevolution.data import HOME, SCENES, used
+from demos.coevolution.down.setfit import Pairs, setfit
+from demos.coevolution.training.trained import Trained
+from demos.coevolution.up.compare import Found, compare
+from demos.coevolution.up.stream import NEW
+from shared.evaluation.compare import headline
+from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.result import Column, Result, Table
+
+if TYPE_CHECKING:
+    from demos.coevolution.config import CoevolutionConfig
+    from demos.coevolution.training.jobs import Scores
+    from shared.demo import Run
+
+PAIRS = 16  # in a step of SetFit: as many texts as in a step of ours
+STUDIES: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "a rare scene, one text in twenty": {"shares": {"product": 0.475, "editorial": 0.475, "tweet": 0.05}},
+    "a small budget, 20 of 1,000": {"uploads": 20},
+    "tweets alone": {"shares": {"product": 0.0, "editorial": 0.0, "tweet": 1.0}, "stream": 400, "uploads": 40},
+}
+
+
+def measure(config: CoevolutionConfig, run: Run) -> Result:
+    """Train, stream, tell."""
+    with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
+        trained = Trained(config, run, Path(folder))
+        clouds = trained.clouds()
+        models = config.models
+        jobs = [Pairs(seed, models.labelled, models.test, models.cloud.steps, PAIRS) for seed in trained.seeds]
+        peers = run.map("SetFit", setfit, jobs)
+        studies = {name: _study(trained, changes) for name, changes in STUDIES.items()}
+    ours, theirs = ([100 * scores[HOME] for scores in each] for each in (clouds, peers))
+    return Result(
+        headlines=[
+            headline(
+                "The large model on the labels at home",
+                {"ours": ours, "SetFit": theirs},
+                ours="ours",
+                peer="SetFit",
+                unit="%",
+                direction="higher",
+                resampled="seeds",
+                note=f"{models.labelled} labels, {models.cloud.steps} steps each",
+            )
+        ],
+        metrics=[],
+        tables=[_setfit(clouds, peers), _pays(studies)],
+        figures=[],
+        data=used(),
+        notes=[
+            "SetFit: MiniLM drawn by pairs of texts, as many texts in as many steps, at its documented rate; logistic "
+            "regression on its vectors.",
+            "Each study is a set of streams of its own; within it the policies see the same.",
+        ],
+    )
+
+
+def _study(trained: Trained, changes: dict[str, Any]) -> Found:
+    up = trained.config.up.model_copy(update={"policies": ["random", "hard", "diverse"], "whole": 0, **changes})
+    return compare(trained, up)
+
+
+def _setfit(clouds: list[Scores], peers: list[Scores]) -> Table:
+    return Table(
+        title="On the labels alone",
+        columns=[
+            Column(name="large model"),
+            *[Column(name=scene, unit="%", direction="higher") for scene in SCENES],
+        ],
+        rows=[
+            [name, *[100 * float(np.mean([scores[scene] for scores in each])) for scene in SCENES]]
+            for name, each in (("with a layer on top, all trained", clouds), ("SetFit", peers))
+        ],
+        caption=f"Test texts, mean of {len(clouds)} seeds.",
+    )
+
+
+def _pays(studies: dict[str, Found]) -> Table:
+    rows: list[list[str | float | None]] = []
+    for name, found in studies.items():
+        random = found.gains("random", "cloud")
+        for policy in found.streams:
+            gains = found.gains(policy, "cloud")
+            over = paired_difference(gains, random, unit="streams")
+            interval = bootstrap(gains, unit="streams")
+            difference = f"{np.mean(gains) - np.mean(random):+.1f} ({over.low:+.1f} to {over.high:+.1f})"
+            rows.append(
+                [
+                    f"{name}, {policy}",
+                    float(np.mean(gains)),
+                    f"{interval.low:+.1f} to {interval.high:+.1f}",
+                    None if policy == "random" else difference,
+                    *[float(np.mean(np.subtract(*found.ends(policy, "cloud", scene)[::-1]))) for scene in NEW],
+                    float(np.mean(found.gains(policy, "small"))),
+                ]
+            )
+    return Table(
+        title="When it pays to choose",
+        columns=[
+            Column(name="stream, policy"),
+            Column(name="large model, new scenes", unit="points"),
+            Column(name="95 %"),
+            Column(name="over random"),
+            *[Column(name=scene, unit="points") for scene in NEW],
+            Column(name="device, new scenes", unit="points"),
+        ],
+        rows=rows,
+        caption="Gains after the last round; 95 % over streams, differences paired.",
+    )
