@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 PAIRS = 16  # in a step of SetFit: as many texts as in a step of ours
 STUDIES: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "a rare scene, one text in twenty": {"shares": {"product": 0.475, "editorial": 0.475, "tweet": 0.05}},
+    "a rare scene, one text in twenty": {
+        "shares": {"product": 0.475, "editorial": 0.475, "tweet": 0.05},
+        "stream": 800,
+    },
     "a small budget, 20 of 1,000": {"uploads": 20},
     "tweets alone": {"shares": {"product": 0.0, "editorial": 0.0, "tweet": 1.0}, "stream": 400, "uploads": 40},
 }

@@ -6,6 +6,8 @@ import contextlib
 import io
 import logging
 import tempfile
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,24 +42,33 @@ def setfit(job: Pairs) -> Scores:
     given = Dataset.from_dict({"text": [text.text for text in known], "label": [text.label for text in known]})
     disable_progress_bars()
     logging.getLogger("setfit").setLevel(logging.WARNING)
-    # Its trainer shows bars and lines of its own, terminal or not.
-    hushed = contextlib.ExitStack()
-    with tempfile.TemporaryDirectory() as folder, quiet_and_offline(), hushed:
-        for redirected in (contextlib.redirect_stdout, contextlib.redirect_stderr):
-            hushed.enter_context(redirected(io.StringIO()))
-        with torch.random.fork_rng(devices=[]):
-            model = SetFitModel.from_pretrained(str(minilm_folder()))
-            arguments = TrainingArguments(
-                output_dir=folder,
-                batch_size=job.pairs,
-                max_steps=job.steps,
-                seed=job.seed,
-                report_to="none",
-                save_strategy="no",
-                show_progress_bar=False,
-            )
-            Trainer(model=model, args=arguments, train_dataset=given).train()
-            return {str(scene): _right(model, places[: job.test]) for scene, places in frozen().test.items()}
+    with tempfile.TemporaryDirectory() as folder, _hushed(), torch.random.fork_rng(devices=[]):
+        model = SetFitModel.from_pretrained(str(minilm_folder()))
+        arguments = TrainingArguments(
+            output_dir=folder,
+            batch_size=job.pairs,
+            max_steps=job.steps,
+            seed=job.seed,
+            report_to="none",
+            save_strategy="no",
+            show_progress_bar=False,
+        )
+        Trainer(model=model, args=arguments, train_dataset=given).train()
+        return {str(scene): _right(model, places[: job.test]) for scene, places in frozen().test.items()}
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Its trainer shows bars and lines of its own, terminal or not, and warns of what it sets itself."""
+    said = io.StringIO()
+    with (
+        quiet_and_offline(),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _right(model: object, places: object) -> float:
