@@ -165,6 +165,9 @@ class OwnSection(Section):
     """Your own texts in the place of those of the demo: the way down, files, and who answers."""
 
     csv: Path | None = Field(default=None, description="A CSV in UTF-8, its first row the names of its columns.")
+    checkpoint: Path | None = Field(
+        default=None, description="Folder of a checkpoint of transformers, BERT's kind, in the place of MiniLM."
+    )
     text: str = Field(default="text", min_length=1, description="Its column of texts.")
     label: str = Field(
         default="label", min_length=1, description="Its column of labels: positive or negative, 1 or 0, or nothing."

@@ -11,7 +11,7 @@ from demos.coevolution.cascade.confidence import temperature
 from demos.coevolution.data import HOME, texts
 from demos.coevolution.deploy.export import export
 from demos.coevolution.deploy.runtime import MODEL, TOKENIZER, Student
-from demos.coevolution.models.words import tokenizer_file
+from demos.coevolution.models.words import words
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import Answers, labels_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from demos.coevolution.models.words import Words
     from demos.coevolution.versions.store import Store, Writer
     from demos.coevolution.versions.version import Version
 
@@ -92,6 +93,7 @@ def send(
     parent: str | None = None,
     teacher: str | None = None,
     note: str = "",
+    vocabulary: Words | None = None,
 ) -> Sent:
     """Add a version in 8 bits, and deploy it if it is at one with its model; otherwise one in 32. heat: temperature of
     its answers."""
@@ -100,7 +102,7 @@ def send(
     for bits in (8, 32):
         version = store.add(
             kind,
-            written(model, bits),
+            written(model, bits, vocabulary),
             data=data,
             scores=scores,
             parent=parent,
@@ -116,12 +118,12 @@ def send(
     return Sent(version, folders, found)
 
 
-def written(model: nn.Module, bits: int) -> Writer:
+def written(model: nn.Module, bits: int, vocabulary: Words | None = None) -> Writer:
     """What puts the files of a version into a folder: all that a device needs."""
 
     def write(folder: Path) -> None:
         export(model, folder / MODEL, bits)
-        (folder / TOKENIZER).write_bytes(tokenizer_file().read_bytes())
+        (folder / TOKENIZER).write_bytes((vocabulary or words()).file.read_bytes())
 
     return write
 

@@ -11,23 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from demos.coevolution.models.encoder import CLASSES, Encoder
-from demos.coevolution.models.words import tokenizer
+from demos.coevolution.models.words import Words, words
 
 WIDTH, FILTERS = 128, 48
 DROPOUT = 0.2
 HIDDEN_WORDS = 0.1  # share of the pieces that a training does not show, so that no single one is relied on
 SPREAD = 0.1  # standard deviation of the vectors at the start
 SCALE = 4.0  # of their mean, which is that of many and small
-FIRST_WORD, UNREAD = 999, 103  # of MiniLM's pieces: smaller ones are signs of its own, one of them for a piece hidden
 BATCH = 512
 
 
 class Device(nn.Module):
     """(n, l) word pieces and (n, l) where they are -> (n, 2) logits."""
 
-    def __init__(self, vectors: Tensor) -> None:
+    def __init__(self, vectors: Tensor, vocabulary: Words) -> None:
         """vectors: (pieces, WIDTH) that it starts from."""
         super().__init__()
+        self.first_word, self.unread = vocabulary.first, vocabulary.unread
         self.vectors = nn.Embedding.from_pretrained(vectors * (SPREAD / vectors.std()), freeze=False, sparse=True)
         self.weights = nn.Embedding.from_pretrained(torch.zeros(len(vectors), 1), freeze=False, sparse=True)
         self.threes = nn.Conv1d(vectors.shape[1], FILTERS, 3, padding=1)
@@ -37,8 +37,8 @@ class Device(nn.Module):
     def pooled(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
         """(n, w): the mean of the vectors, and the most of each filter."""
         if self.training:
-            unread_nl = (torch.rand(ids_nl.shape, device=ids_nl.device) < HIDDEN_WORDS) & (ids_nl >= FIRST_WORD)
-            ids_nl = ids_nl.masked_fill(unread_nl, UNREAD)
+            unread_nl = (torch.rand(ids_nl.shape, device=ids_nl.device) < HIDDEN_WORDS) & (ids_nl >= self.first_word)
+            ids_nl = ids_nl.masked_fill(unread_nl, self.unread)
         mask_nl1 = mask_nl[..., None].to(self.head.weight.dtype)
         vectors_nlw = self.vectors(ids_nl) * mask_nl1
         weights_nl1 = self.weights(ids_nl).exp() * mask_nl1
@@ -50,27 +50,27 @@ class Device(nn.Module):
         return self.head(self.pooled(ids_nl, mask_nl))
 
 
-def by_chance(pieces: int, seed: int) -> Device:
+def by_chance(pieces: int, seed: int, vocabulary: Words | None = None) -> Device:
     """A device's model that knows nothing."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Device(torch.randn(pieces, WIDTH))
+        return Device(torch.randn(pieces, WIDTH), vocabulary or words())
 
 
-def from_vectors(vectors: Tensor, seed: int) -> Device:
+def from_vectors(vectors: Tensor, seed: int, vocabulary: Words | None = None) -> Device:
     """A device's model with `static_vectors`; the rest by chance."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Device(vectors)
+        return Device(vectors, vocabulary or words())
 
 
 @torch.inference_mode()
-def static_vectors(large: Encoder, width: int = WIDTH) -> Tensor:
+def static_vectors(large: Encoder, width: int = WIDTH, vocabulary: Words | None = None) -> Tensor:
     """(pieces, width): what `large` says of each word piece alone, on the axes along which these vary most."""
     large.eval()
-    opens, closes = (tokenizer().token_to_id(sign) for sign in ("[CLS]", "[SEP]"))
+    around = vocabulary or words()
     every = torch.arange(large.body.config.vocab_size)
-    rows = torch.stack([torch.full_like(every, opens), every, torch.full_like(every, closes)], dim=1)
+    rows = torch.stack([torch.full_like(every, around.opens), every, torch.full_like(every, around.closes)], dim=1)
     states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])
     centred = (states - states.mean(0)).double()
     _, axes = torch.linalg.eigh(centred.T @ centred)

@@ -8,25 +8,39 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from shared.errors import UserError
 from shared.pretrained.minilm import minilm_folder
 from shared.pretrained.quiet import quiet_and_offline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 CLASSES = 2
 DROPOUT = 0.1
-EDGE_LAYERS = (0, 5)  # of the cloud's: the first reads words, the last one's output is what the head was made for
+KINDS = ("bert", "roberta", "xlm-roberta")  # of checkpoints: whose layers want states and a mask alone
 
 
 class Encoder(nn.Module):
     """(n, l) word pieces and (n, l) where they are -> (n, 2) logits."""
 
-    def __init__(self, layers: tuple[int, ...] | None = None) -> None:
-        """layers: those of MiniLM's six that are kept, in order; None: all."""
+    def __init__(self, layers: tuple[int, ...] | None = None, folder: Path | None = None) -> None:
+        """layers: those that are kept, in order; None: all. folder: of a checkpoint of BERT's kind; None: MiniLM.
+
+        Raises UserError when the checkpoint cannot be opened or is of another kind.
+        """
         super().__init__()
-        with quiet_and_offline():
-            self.body = AutoModel.from_pretrained(str(minilm_folder()), local_files_only=True, use_safetensors=True)
+        self.folder = folder
+        try:
+            with quiet_and_offline():
+                place = str(folder or minilm_folder())
+                self.body = AutoModel.from_pretrained(place, local_files_only=True, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{folder} cannot be opened as a checkpoint: {str(error).splitlines()[0]}") from None
+        if getattr(self.body.config, "model_type", None) not in KINDS:
+            raise UserError(
+                f"{folder} is a {getattr(self.body.config, 'model_type', 'model')}; taken are: {', '.join(KINDS)}"
+            )
         if layers is not None:
             self.body.encoder.layer = nn.ModuleList(self.body.encoder.layer[place] for place in layers)
             self.body.config.num_hidden_layers = len(layers)
@@ -56,10 +70,11 @@ def mean_of(states_nlw: Tensor, mask_nl: Tensor) -> Tensor:
     return (states_nlw * mask_nl1).sum(1) / mask_nl1.sum(1)
 
 
-def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:
-    """An encoder of some of the cloud's layers, with its head and its word vectors, which stay as they are: so a place
-    that has the cloud's model and the edge's has these once."""
-    edge = Encoder(layers)
+def inherited(cloud: Encoder) -> Encoder:
+    """An encoder of two of the cloud's layers: the first reads words, the last one's output is what the head was made
+    for. It has the cloud's head and its word vectors, which stay as they are: who has both models has these once."""
+    layers = (0, len(cloud.body.encoder.layer) - 1)
+    edge = Encoder(layers, cloud.folder)
     edge.body.embeddings.load_state_dict(cloud.body.embeddings.state_dict())
     edge.body.embeddings.requires_grad_(False)
     for layer, place in zip(edge.body.encoder.layer, layers, strict=True):
@@ -68,8 +83,8 @@ def inherited(cloud: Encoder, layers: tuple[int, ...] = EDGE_LAYERS) -> Encoder:
     return edge
 
 
-def fresh(layers: tuple[int, ...] | None, seed: int) -> Encoder:
-    """An encoder with MiniLM's weights and a head by chance."""
+def fresh(layers: tuple[int, ...] | None, seed: int, folder: Path | None = None) -> Encoder:
+    """An encoder with the weights of MiniLM, or of a checkpoint, and a head by chance."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Encoder(layers)
+        return Encoder(layers, folder)

@@ -18,7 +18,7 @@ from demos.coevolution.data import SLUG
 from demos.coevolution.deploy.gate import Judging, send
 from demos.coevolution.models.device import from_vectors, static_vectors
 from demos.coevolution.models.encoder import CLASSES, fresh, inherited
-from demos.coevolution.models.words import pieces
+from demos.coevolution.models.words import TOKENIZER, Words, words
 from demos.coevolution.own.read import Own, read
 from demos.coevolution.splits import near_duplicates
 from demos.coevolution.training.fit import Lesson, fit, judged, soft, states_of
@@ -26,6 +26,7 @@ from demos.coevolution.training.jobs import course
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
 from demos.coevolution.versions.version import sha256
 from shared import device as devices
+from shared.errors import UserError
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, DataUse, Metric, Result, Table
@@ -57,8 +58,9 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
     given = read(config.own.csv.expanduser(), config.own.text, config.own.label)
     parts = divided(given, config.seed)
     run.say(f"{len(given.texts):,} different texts, {len(parts.known):,} with a label to learn from")
-    rows = pieces(given.texts)
-    models = _trained(config, run, given, parts, rows)
+    vocabulary = _vocabulary(config)
+    rows = vocabulary(given.texts)
+    models = _trained(config, run, given, parts, rows, vocabulary)
     logits = {name: judged(model, rows) for name, model in models.items()}
     labels = np.array([-1 if label is None else label for label in given.labels])
     right = {name: _right(each, labels, parts.test) for name, each in logits.items()}
@@ -80,6 +82,7 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
             scores={"own": float(right[kind].mean())},
             teacher=cloud,
             note="from own texts",
+            vocabulary=vocabulary,
         )
         cloud = cloud or sent.version.name
     return Result(
@@ -110,6 +113,15 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
     )
 
 
+def _vocabulary(config: CoevolutionConfig) -> Words:
+    if config.own.checkpoint is None:
+        return words()
+    file = config.own.checkpoint.expanduser() / TOKENIZER
+    if not file.is_file():
+        raise UserError(f"{config.own.checkpoint} has no {TOKENIZER}: a checkpoint with a fast tokenizer is needed")
+    return Words(file)
+
+
 def divided(given: Own, seed: int) -> Parts:
     """By lot, of texts that are no near-duplicates of one before them."""
     gone: set[int] = set()
@@ -128,14 +140,14 @@ def divided(given: Own, seed: int) -> Parts:
 
 
 def _trained(
-    config: CoevolutionConfig, run: Run, given: Own, parts: Parts, rows: list[list[int]]
+    config: CoevolutionConfig, run: Run, given: Own, parts: Parts, rows: list[list[int]], vocabulary: Words
 ) -> dict[str, nn.Module]:
     device, seed, models = devices.resolve(config.device), config.seed, config.models
     labels = torch.tensor([given.labels[place] for place in parts.known])
     run.say("train the large model")
     known = [rows[place] for place in parts.known]
     hard = Lesson(known, functional.one_hot(labels, CLASSES).float())
-    cloud = fit(fresh(None, seed), hard, course(models.cloud), seed, device)
+    cloud = fit(fresh(None, seed, config.own.checkpoint), hard, course(models.cloud), seed, device)
     run.say("let it answer")
     everything = [rows[place] for place in (*parts.known, *parts.unlabelled)]
     states = states_of(cloud, everything)
@@ -145,7 +157,8 @@ def _trained(
     for kind, section in (("edge", models.edge), ("device", models.device)):
         run.say(f"train the {kind}")
         how = course(section)
-        start = inherited(cloud) if kind == "edge" else from_vectors(static_vectors(cloud), seed)
+        vectors = None if kind == "edge" else static_vectors(cloud, vocabulary=vocabulary)
+        start = inherited(cloud) if vectors is None else from_vectors(vectors, seed, vocabulary)
         found[kind] = fit(start, Lesson(everything, soft(said, how.temperature), states), how, seed, device)
     return found
 

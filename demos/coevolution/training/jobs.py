@@ -19,7 +19,7 @@ from demos.coevolution.data import HOME, SCENES, Scene, texts
 from demos.coevolution.models.device import by_chance, from_vectors, static_vectors
 from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
 from demos.coevolution.models.top import Below, read_through
-from demos.coevolution.models.words import pieces, tokenizer
+from demos.coevolution.models.words import pieces, words
 from demos.coevolution.splits import frozen, labelled_at_home
 from demos.coevolution.training.fit import Course, Lesson, Objective, fit, judged, soft
 
@@ -149,7 +149,7 @@ def opened_student(file: Path, student: StudentName) -> nn.Module:
     """A small model that was trained."""
     left = _left(file)
     del left["answers"]
-    model = by_chance(tokenizer().get_vocab_size(), 0) if student == "device" else inherited(Encoder())
+    model = by_chance(words().size, 0) if student == "device" else inherited(Encoder())
     model.load_state_dict(left)
     return model.eval()
 
@@ -199,7 +199,7 @@ def hard(places: NDArray[np.int64]) -> Lesson:
 def _start(job: Learning) -> nn.Module:
     if job.student == "device":
         if job.blank:
-            return by_chance(tokenizer().get_vocab_size(), job.seed)
+            return by_chance(words().size, job.seed)
         return from_vectors(torch.load(job.folder / f"vectors-{job.seed}.pt", weights_only=True), job.seed)
     return inherited(opened_cloud(job.folder, job.seed))
 

@@ -18,7 +18,7 @@ from demos.coevolution.config import ModelsSection
 from demos.coevolution.data import texts
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import Encoder, inherited
-from demos.coevolution.models.words import pieces, tokenizer
+from demos.coevolution.models.words import pieces, words
 from demos.coevolution.training.fit import judged
 from demos.coevolution.training.jobs import MATERIALS, Answers, Scores, answer, judging, scored, student_file
 from shared.errors import UserError
@@ -98,7 +98,7 @@ def opened(folder: Path = FOLDER) -> dict[str, nn.Module]:
     models: dict[str, nn.Module] = {
         "cloud": cloud,
         "edge": inherited(cloud),
-        "device": by_chance(tokenizer().get_vocab_size(), 0),
+        "device": by_chance(words().size, 0),
     }
     for kind in ("edge", "device"):
         unpack(models[kind], _weights(folder, kind))

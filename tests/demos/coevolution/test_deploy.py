@@ -16,7 +16,7 @@ from demos.coevolution.deploy.measure import latencies, ratio
 from demos.coevolution.deploy.runtime import LONGEST, MODEL, Student, usable
 from demos.coevolution.models.device import Device, by_chance
 from demos.coevolution.models.encoder import fresh, inherited
-from demos.coevolution.models.words import pieces, tokenizer
+from demos.coevolution.models.words import pieces, words
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.fit import judged
 from demos.coevolution.training.jobs import Answers
@@ -37,7 +37,7 @@ def outspoken(words: int) -> Device:
 
 @pytest.fixture(scope="module")
 def device() -> Device:
-    return outspoken(tokenizer().get_vocab_size())
+    return outspoken(words().size)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_text_that_is_long_is_read_as_far_as_it_goes() -> None:
 def test_a_file_that_is_no_model_is_told_in_one_line(tmp_path: Path) -> None:
     def write(folder: Path) -> None:
         (folder / MODEL).write_bytes(b"no model")
-        (folder / "tokenizer.json").write_text(tokenizer().to_str())
+        (folder / "tokenizer.json").write_text(words().tokenizer.to_str())
 
     version = Store(tmp_path).add("device", write, data="00", scores={})
     with pytest.raises(UserError, match="is no model that ONNX Runtime can open") as error:

@@ -18,7 +18,7 @@ from demos.coevolution.link.device import OnDevice
 from demos.coevolution.link.feedback import Kept, Queue, Said
 from demos.coevolution.link.trial import Task, cloud_process, may_shape, shaped
 from demos.coevolution.models.device import by_chance
-from demos.coevolution.models.words import tokenizer
+from demos.coevolution.models.words import words
 from demos.coevolution.versions.store import Store
 
 NOBODY = 1  # a port at which nobody listens
@@ -28,7 +28,7 @@ WORDS = [(f"text {number}", number % 9 - 4) for number in range(120)]
 @pytest.fixture(scope="module")
 def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model for both sides: here only the link matters."""
-    device = by_chance(tokenizer().get_vocab_size(), 0).eval()
+    device = by_chance(words().size, 0).eval()
     with torch.no_grad():
         device.vectors.weight.mul_(5)
     store = Store(tmp_path_factory.mktemp("students"))

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from demos.coevolution.deploy.gate import written
 from demos.coevolution.models.device import by_chance
-from demos.coevolution.models.words import tokenizer
+from demos.coevolution.models.words import words
 from demos.coevolution.versions.show import act, newest, tree
 from demos.coevolution.versions.store import Store
 from shared.errors import UserError
@@ -17,7 +17,7 @@ from shared.errors import UserError
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    device = by_chance(tokenizer().get_vocab_size(), 0).eval()
+    device = by_chance(words().size, 0).eval()
     with torch.no_grad():
         device.vectors.weight.mul_(5)
     store = Store(tmp_path_factory.mktemp("runs") / "coevolution" / "20261130T000000Z-1" / "students")

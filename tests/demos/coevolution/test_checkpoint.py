@@ -1,0 +1,72 @@
+"""Another encoder in the place of MiniLM."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel
+
+from demos.coevolution.models.batches import padded
+from demos.coevolution.models.device import WIDTH, from_vectors, static_vectors
+from demos.coevolution.models.encoder import fresh, inherited
+from demos.coevolution.models.words import TOKENIZER, Words, words
+from demos.coevolution.training.fit import Course, Lesson, fit, judged
+from shared.errors import UserError
+
+SIZES = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+TEXTS = ["a fine film", "not good", "it is, I must say, the longest and the dullest of all his films"]
+
+
+@pytest.fixture(params=["bert", "roberta"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        if request.param == "bert":
+            model = BertModel(BertConfig(vocab_size=words().size, **SIZES))
+        else:
+            model = RobertaModel(RobertaConfig(vocab_size=words().size, max_position_embeddings=514, **SIZES))
+    model.save_pretrained(tmp_path)
+    (tmp_path / TOKENIZER).write_bytes(words().file.read_bytes())
+    return tmp_path
+
+
+def test_another_encoder_is_trained_cut_and_made_small(checkpoint: Path) -> None:
+    vocabulary = Words(checkpoint / TOKENIZER)
+    rows = vocabulary(TEXTS)
+    cloud = fresh(None, 0, checkpoint)
+    fit(cloud, Lesson(rows, torch.eye(2)[[1, 0, 0]]), Course(steps=2, batch=3, rate=1e-4), seed=0)
+    with torch.inference_mode():
+        alone = torch.cat([cloud(*padded([row])) for row in rows])
+    torch.testing.assert_close(judged(cloud, rows), alone, rtol=1e-4, atol=1e-5)
+    edge = inherited(cloud)
+    assert len(edge.body.encoder.layer) == 2
+    assert torch.equal(edge.body.encoder.layer[1].output.dense.weight, cloud.body.encoder.layer[2].output.dense.weight)
+    vectors = static_vectors(cloud, vocabulary=vocabulary)
+    assert vectors.shape == (vocabulary.size, WIDTH)
+    assert judged(from_vectors(vectors, 0, vocabulary).eval(), rows).shape == (3, 2)
+
+
+def test_the_signs_of_a_vocabulary_are_known() -> None:
+    assert (words().opens, words().closes, words().unread, words().first) == (101, 102, 103, 104)
+    assert words()(["good"]) == [[101, 2204, 102]]
+
+
+def test_what_is_no_checkpoint_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be opened as a checkpoint") as error:
+        fresh(None, 0, tmp_path / "nothing")
+    assert "\n" not in str(error.value)
+    GPT2Model(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1)).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="is a gpt2; taken are: bert, roberta"):
+        fresh(None, 0, tmp_path)
+
+
+def test_what_is_no_tokenizer_is_told_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / TOKENIZER
+    file.write_text("{")
+    with pytest.raises(UserError, match="is no tokenizer"):
+        Words(file)
+    plain = json.loads(words().tokenizer.to_str())
+    file.write_text(json.dumps({**plain, "post_processor": None}))
+    with pytest.raises(UserError, match="encoder"):
+        Words(file)
