@@ -65,6 +65,15 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
     labels = np.array([-1 if label is None else label for label in given.labels])
     right = {name: _right(each, labels, parts.test) for name, each in logits.items()}
     right[PLAIN] = _plain(given, parts, labels)
+    _sent(run, given, parts, models, logits, vocabulary)
+    return _told(config, given, parts, right, _table(right, logits, labels, parts))
+
+
+def _sent(
+    run: Run, given: Own, parts: Parts, models: dict[str, nn.Module], logits: dict[str, Tensor], vocabulary: Words
+) -> None:
+    """Put all models into files and deploy them, the small ones as taught by the large one."""
+    labels = np.array([-1 if label is None else label for label in given.labels])
     store = Store(run.folder / STUDENTS)
     cloud: str | None = None
     for kind, model in models.items():
@@ -79,12 +88,17 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
             by,
             heat=temperature(by.logits, by.labels),
             data=hashed([given.texts[place] for place in places], _at(logits["cloud"], places)),
-            scores={"own": float(right[kind].mean())},
+            scores={"own": float(_right(logits[kind], labels, parts.test).mean())},
             teacher=cloud,
             note="from own texts",
             vocabulary=vocabulary,
         )
         cloud = cloud or sent.version.name
+
+
+def _told(
+    config: CoevolutionConfig, given: Own, parts: Parts, right: dict[str, NDArray[np.float64]], table: Table
+) -> Result:
     return Result(
         headlines=[
             headline(
@@ -101,7 +115,7 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
             Metric(name=f"{name}, own texts", value=100 * float(each.mean()), unit="%", direction="higher")
             for name, each in right.items()
         ],
-        tables=[_table(right, logits, labels, parts)],
+        tables=[table],
         figures=[],
         data=[_use(config, given)],
         notes=[
