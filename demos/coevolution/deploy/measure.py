@@ -43,11 +43,12 @@ def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...])
     seconds: dict[str, list[float]] = {name: [] for name in names}
     pieces = [students[names[0]].pieces(text) for text in asked]
     warm = pieces[:WARM_UP]
-    for number, ids_1l in enumerate(warm + pieces):
+    read = warm + pieces
+    for number, ids_1l in enumerate(read):
         # The order turns round, so that a slow spell of the machine hits all; and each reads a text before the one that
         # is timed, so that none finds the cache as another of twenty times its size left it.
         for name in names if number % 2 else names[::-1]:
-            students[name].logits(pieces[number - 1])
+            students[name].logits(read[number - 1])
             start = time.perf_counter()
             students[name].logits(ids_1l)
             seconds[name].append(time.perf_counter() - start)
