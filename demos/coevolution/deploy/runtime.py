@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 LABELS = ("negative", "positive")
-MOST = 128  # pieces of a text that are read
+MOST = 128  # pieces of a text that are read, as in models/words.py, which a device need not import
 LONGEST = 20_000  # bytes of a text: what is longer is no sentence, and most of it would not be read
 
 
