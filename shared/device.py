@@ -39,6 +39,12 @@ def precision(device: str) -> str:
     return "bf16" if device == "cpu" and any(is_there() for is_there in known) else "no"
 
 
+def autocast(device: str) -> Any:
+    """A context in which torch computes on "cpu", "cuda" or "mps" as `precision` says."""
+    torch = _torch()
+    return torch.autocast(device, torch.bfloat16, enabled=precision(device) == "bf16")
+
+
 def accelerator(device: str, mixed_precision: str = "no") -> Any:
     """accelerate's Accelerator on "cpu", "cuda" or "mps", whatever a training before it in this process asked for.
 

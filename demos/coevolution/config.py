@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.config import DemoConfig, Section, different
 
-ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants"]
+ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants", "pictures"]
 StudentName = Literal["edge", "device"]
 Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled"]
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -46,14 +46,20 @@ class ModelsSection(Section):
         ge=50,
         description="Most texts of a scene that test, and that calibrate; null: all. An integer from 50, or null.",
     )
+    stretches: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        description="Stretches cut from each text, of which the device's model learns too. From 0 to 20.",
+    )
     cloud: CourseSection = Field(
         default=CourseSection(steps=200, rate=5e-5), description="The large model, on the labels."
     )
     edge: CourseSection = Field(
-        default=CourseSection(steps=500, rate=1e-4, state_weight=5.0), description="Two of its layers."
+        default=CourseSection(steps=700, rate=3e-4, state_weight=5.0), description="Two of its layers."
     )
     device: CourseSection = Field(
-        default=CourseSection(steps=1600, batch=64, rate=3e-3), description="Vectors of word pieces."
+        default=CourseSection(steps=3200, batch=64, rate=3e-3), description="Vectors of word pieces."
     )
     upper_layers: int = Field(
         default=2, ge=1, le=5, description="Last layers of the large model that learn from feedback. From 1 to 5."
@@ -102,7 +108,7 @@ class UpSection(Section):
         default=400,
         ge=0,
         le=10000,
-        description="Texts at home, and as many of those asked for, that the small model sees. From 0 to 10000.",
+        description="Texts at home that the small model sees again. From 0 to 10000.",
     )
     tolerated: float = Field(
         default=1.0,
@@ -114,10 +120,10 @@ class UpSection(Section):
         default=0.5, ge=0, le=100, description="Points that home may lose for a version to go out. From 0 to 100."
     )
     cloud: CourseSection = Field(
-        default=CourseSection(steps=30, rate=2e-4), description="The large model's last layers, in a round."
+        default=CourseSection(steps=40, rate=1.5e-4), description="The large model's last layers, in a round."
     )
     device: CourseSection = Field(
-        default=CourseSection(steps=150, batch=64, rate=1e-3), description="The device's model, in a round."
+        default=CourseSection(steps=300, batch=64, rate=1e-3), description="The device's model, in a round."
     )
 
 
@@ -142,6 +148,9 @@ class ParticipantsSection(Section):
         default=125, ge=5, le=5000, description="Texts that come to a device in a round. From 5 to 5000."
     )
     uploads: int = Field(default=12, ge=1, le=1000, description="Of these, sent up and rated. From 1 to 1000.")
+    device: CourseSection = Field(
+        default=CourseSection(steps=40, rate=1e-3), description="A device with its own words, between two averages."
+    )
 
 
 class WeakSection(Section):
@@ -161,6 +170,36 @@ class WeakSection(Section):
     device: CourseSection = Field(default=CourseSection(steps=40, rate=1e-3), description="A device, to its scene.")
 
 
+class PicturesSection(Section):
+    """The same loop on pictures: digits, in scenes that are simulated."""
+
+    seeds: int = Field(default=3, ge=2, le=100, description="Streams, each with models of its own. From 2 to 100.")
+    labelled: int = Field(default=400, ge=20, le=1000, description="Labelled pictures at home. From 20 to 1000.")
+    wrong: float = Field(
+        default=0.1, ge=0, le=1, description="How often the simulated person names another digit. From 0 to 1."
+    )
+    policies: Annotated[list[Policy], AfterValidator(different)] = Field(
+        default=["random", "hard", "shuffled"],
+        min_length=1,
+        description="How it is chosen who is sent up; the first is what the others are compared with.",
+    )
+    rounds: int = Field(default=4, ge=1, le=10, description="From 1 to 10.")
+    stream: int = Field(default=360, ge=30, le=1500, description="Pictures that come in a round. From 30 to 1500.")
+    uploads: int = Field(default=60, ge=1, le=500, description="Of these, sent up and named. From 1 to 500.")
+    cloud: CourseSection = Field(
+        default=CourseSection(steps=200, batch=64, rate=1e-3), description="The large model, at home."
+    )
+    device: CourseSection = Field(
+        default=CourseSection(steps=600, batch=64, rate=2e-3), description="The device's model, at home."
+    )
+    cloud_again: CourseSection = Field(
+        default=CourseSection(steps=60, batch=64, rate=3e-4), description="The large model, in a round."
+    )
+    device_again: CourseSection = Field(
+        default=CourseSection(steps=200, batch=64, rate=1e-3), description="The device's model, in a round."
+    )
+
+
 class OwnSection(Section):
     """Your own texts in the place of those of the demo: the way down, files, and who answers."""
 
@@ -178,7 +217,7 @@ class CoevolutionConfig(DemoConfig):
     """All of `coevolution`."""
 
     chapters: Annotated[list[ChapterName], AfterValidator(different)] = Field(
-        default=["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants"],
+        default=["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants", "pictures"],
         min_length=1,
         description="Chapters of the report, in order.",
     )
@@ -188,6 +227,7 @@ class CoevolutionConfig(DemoConfig):
     link: LinkSection = Field(default=LinkSection(), description="Cloud and device in two processes.")
     participants: ParticipantsSection = Field(default=ParticipantsSection(), description="More devices.")
     weak: WeakSection = Field(default=WeakSection(), description="The way up without labels.")
+    pictures: PicturesSection = Field(default=PicturesSection(), description="The same loop on pictures.")
     own: OwnSection = Field(default=OwnSection(), description="Your own texts.")
 
     @model_validator(mode="after")

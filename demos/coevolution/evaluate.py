@@ -73,6 +73,13 @@ CHAPTERS = {
             "more than by averaging what they learn alone?"
         ),
     ),
+    "pictures": Part(
+        title="The same loop on pictures",
+        intro=(
+            "Nothing of the loop is about texts. Here a network of timm and one of 106 thousand numbers read digits of "
+            "MNIST; the new scenes are simulated: turned, in negative, small. So is the person, who is sometimes wrong."
+        ),
+    ),
 }
 
 
@@ -119,4 +126,8 @@ def _chapter(name: str, trained: Trained) -> Chapter:
         from demos.coevolution.participants.report import participants
 
         return participants(trained)
+    if name == "pictures":
+        from demos.coevolution.pictures.report import pictures
+
+        return pictures(trained)
     raise ValueError(f"no such chapter: {name}")

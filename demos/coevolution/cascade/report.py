@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def cascade(trained: Trained) -> Chapter:
     """Fit, choose, judge, tell."""
-    devices, edges = trained.lying("device", LAST), trained.lying("edge", LAST)
+    devices, edges = trained.lying("device", LAST["device"]), trained.lying("edge", LAST["edge"])
     found = [
         cascade_of(trained.folder, seed, device, edge, trained.config.models)
         for seed, device, edge in zip(trained.seeds, devices, edges, strict=True)
@@ -58,7 +58,8 @@ def _interval(values: list[float]) -> Interval | None:
 
 def _behind(found: list[Cascade]) -> Headline:
     behind = [100 * (each.chosen[HOME][3] - each.chosen[HOME][1]) for each in found]
-    lot = [100 * (1 - each.chosen[HOME][0]) * (each.chosen[HOME][3] - each.chosen[HOME][2]) for each in found]
+    at = RATES.index(TARGET)
+    lot = [100 * (each.chosen[HOME][3] - each.curves["by lot"][at]) for each in found]
     return Headline(
         name=f"Points behind the large model with {100 * TARGET:g} % of the texts sent up",
         value=_mean(behind),
@@ -95,6 +96,7 @@ def _error(found: list[Cascade]) -> Headline:
         peer="without a temperature",
         peer_value=_mean(before),
         interval=_interval(after),
+        note=f"{_mean([each.errors[HOME][2] for each in found]):.3f} of who is exactly as sure as right",
     )
 
 
@@ -127,15 +129,17 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
         float(files[name].seconds.mean()) * 1e3 for name in ("device, 8 bits", "edge, 8 bits", CLOUD)
     )
     at = RATES.index(TARGET)
-    up, accuracy, alone, whole = (_mean([each.chosen[HOME][place] for each in found]) for place in range(4))
+    up, accuracy, alone, whole, replaced = (_mean([each.chosen[HOME][place] for each in found]) for place in range(5))
+    lot = _mean([each.curves["by lot"][at] for each in found])
     reached, beyond, through = (_mean([each.through[place] for each in found]) for place in range(3))
     by_state, size = _mean([each.by_state[0] for each in found]), found[0].by_state[1]
     mean_size = float(np.mean(sizes))
     lines: list[tuple[str, float, float, float, float]] = [
         ("device alone", 0.0, alone, small, 0.0),
         ("large model alone", 1.0, whole, large, mean_size),
-        ("by lot", up, alone + up * (whole - alone), small + up * large, up * mean_size),
+        ("by lot", TARGET, lot, small + TARGET * large, TARGET * mean_size),
         ("by confidence", up, accuracy, small + up * large, up * mean_size),
+        ("by confidence, the large model's word alone", up, replaced, small + up * large, up * mean_size),
         ("by confidence, the device's state instead of the text", up, by_state, small, up * size),
         (
             "by confidence, with the edge between",
@@ -168,7 +172,9 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
         ],
         caption=f"At home, mean of {len(found)} seeds. Computing: the device reads each text, in 8 bits; the edge, to "
         f"which it hands {100 * TO_THE_EDGE:g} % where it is there, in 8; the large model in 32; one thread, means. "
-        "Sent: the text itself.",
+        "Sent: the text itself. Where a text goes up, all who read it are heard, each as far as it is sure (the "
+        "product of their odds, at their temperatures), but where the large model's word alone is named, and for the "
+        "oracle.",
     )
 
 
@@ -202,13 +208,15 @@ def _calibration(found: list[Cascade]) -> Table:
             Column(name="scene"),
             Column(name="calibration error as trained", digits=3, direction="lower"),
             Column(name="with the temperature of home", digits=3, direction="lower"),
+            Column(name="of who is exactly as sure as right", digits=3),
         ],
         rows=[
-            [str(scene), *[_mean([each.errors[scene][place] for each in found]) for place in (0, 1)]]
+            [str(scene), *[_mean([each.errors[scene][place] for each in found]) for place in range(3)]]
             for scene in SCENES
         ],
         caption=f"Expected calibration error of the device on the test, 15 bins; temperatures "
-        f"{', '.join(f'{each.heat:.2f}' for each in found)}.",
+        f"{', '.join(f'{each.heat:.2f}' for each in found)}. The last column is what as many texts would show of a "
+        "device that is right just as often as it says.",
     )
 
 

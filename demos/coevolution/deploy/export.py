@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from demos.coevolution.deploy.folded import Folded
 from demos.coevolution.models.device import Device
-from demos.coevolution.models.encoder import Encoder
+from demos.coevolution.models.encoder import CLASSES, Encoder
 from shared.files import written_whole
 from shared.pretrained.quiet import silent_logs
 
@@ -39,7 +39,8 @@ def export(model: nn.Module, file: Path, bits: int = 8) -> None:
     """Write `model`, an encoder or a device's, as ONNX; the file appears when it is whole.
 
     bits: of its weights; 8 or 32. An encoder's products are then of 8-bit integers too (`quantize_dynamic` of ONNX
-    Runtime); of a device's model the table is rounded.
+    Runtime, a scale for each column), but for the last product of each of the first third of its layers, whose
+    roundings all others hear; of a device's model the table is rounded.
     """
     if isinstance(model, Device):
         alone: nn.Module = Folded(model, bits)
@@ -50,7 +51,7 @@ def export(model: nn.Module, file: Path, bits: int = 8) -> None:
     with written_whole(file) as temporary:
         _export(alone, temporary)
         if bits == 8 and isinstance(model, Encoder):
-            _quantize(temporary)
+            _quantize(temporary, len(model.body.encoder.layer) // 3)
 
 
 def _export(alone: nn.Module, file: Path) -> None:
@@ -68,8 +69,9 @@ def _export(alone: nn.Module, file: Path) -> None:
     program.save(file, external_data=False)
 
 
-def _quantize(file: Path) -> None:
-    """Weights of an encoder in 8 bits, those of its word vectors too."""
+def _quantize(file: Path, whole: int) -> None:
+    """Weights of an encoder in 8 bits, those of its word vectors too, but for the products that narrow a state again in
+    the first `whole` layers."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -77,9 +79,17 @@ def _quantize(file: Path) -> None:
     # The exporter's shapes are those of weights before the quantizer turns them round.
     model.graph.ClearField("value_info")
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        whole = Path(folder) / file.name
-        onnx.save(model, whole)
-        quantize_dynamic(whole, file, weight_type=QuantType.QInt8)
+        source = Path(folder) / file.name
+        onnx.save(model, source)
+        spared = _narrowing(model)[:whole]
+        quantize_dynamic(source, file, weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=spared)
+
+
+def _narrowing(model: Any) -> list[str]:
+    """Names of the products that make a state narrower: one in each layer, in order."""
+    shapes = {weight.name: list(weight.dims) for weight in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in shapes]
+    return [node.name for node in products if shapes[node.input[1]][0] > shapes[node.input[1]][1] > CLASSES]
 
 
 @contextlib.contextmanager

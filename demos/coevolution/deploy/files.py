@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from demos.coevolution.data import texts
 from demos.coevolution.deploy.gate import Parity, home_temperature, judging, parity, send, written
 from demos.coevolution.deploy.measure import Latency, latencies, words_seconds
 from demos.coevolution.deploy.runtime import Student
+from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
+from demos.coevolution.training.fit import judged
 from demos.coevolution.training.jobs import (
     LAST,
     Answers,
@@ -22,7 +25,6 @@ from demos.coevolution.training.jobs import (
     opened_student,
     right,
     student_file,
-    students_answers,
     teachers_answers,
     unlabelled,
 )
@@ -54,16 +56,19 @@ class Deployed:
 def deployed(trained: Trained) -> Deployed:
     """Those of the first seed, in 32 and in 8 bits; what goes out lies in the run's folder."""
     trained.clouds()
-    trained.students([("edge", LAST, False), ("device", LAST, False)])
+    trained.students([(student, kind, False) for student, kind in LAST.items()])
     trained.run.say("files: export, compare, time")
     folder, seed = trained.folder, trained.seeds[0]
     store, spare = Store(trained.run.folder / STUDENTS), Store(trained.folder / "spare")
     places = np.concatenate([part[: trained.config.models.test] for part in frozen().calibration.values()])
+    rows = pieces([texts()[place].text for place in places])
     parities: dict[str, Parity] = {}
     folders: dict[str, Path] = {}
     out: dict[str, Path] = {}
     cloud: str | None = None
-    for kind, model, answers in _models(folder, seed):
+    for kind, model in _models(folder, seed):
+        # In 32 bits, as a file computes, where trainings may have done so in 16.
+        answers = Answers(torch.as_tensor(places), judged(model, rows, exact=True))
         known, data = _learned(trained, kind, answers)
         by, heat = judging(answers, places), home_temperature(answers)
         sent = send(store, kind, model, by, heat=heat, data=data, scores=known, teacher=cloud, note="from home")
@@ -77,21 +82,19 @@ def deployed(trained: Trained) -> Deployed:
                 folders[name] = _other(spare, kind, model, bits)
                 parities[name] = parity(Student(folders[name]), by)
     if trained.config.models.source == "trained":
-        write(trained.run.folder / WEIGHTS, {kind: model for kind, model, _ in _models(folder, seed)})
+        write(trained.run.folder / WEIGHTS, dict(_models(folder, seed)))
     asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]
     order = {CLOUD: folders[CLOUD], **folders}
     latency = latencies(order, asked, ("cloud, 8 bits", "edge, 8 bits", "device, 8 bits"))
     return Deployed(parities, latency, words_seconds(Student(folders[CLOUD]), asked), out)
 
 
-def _models(folder: Path, seed: int) -> list[tuple[str, nn.Module, Answers]]:
-    found: list[tuple[str, nn.Module, Answers]] = [
-        ("cloud", opened_cloud(folder, seed), teachers_answers(folder, seed)[0])
-    ]
-    for student in ("edge", "device"):
-        file = student_file(folder, student, LAST, seed, False)
-        found.append((student, opened_student(file, student), students_answers(file)))
-    return found
+def _models(folder: Path, seed: int) -> list[tuple[str, nn.Module]]:
+    students = {
+        student: opened_student(student_file(folder, student, kind, seed, False), student)
+        for student, kind in LAST.items()
+    }
+    return [("cloud", opened_cloud(folder, seed)), *students.items()]
 
 
 def _learned(trained: Trained, kind: str, answers: Answers) -> tuple[dict[str, float], str]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from demos.coevolution.down.peers import Plain, Static, plain, static
-from demos.coevolution.training.jobs import LAST, MATERIALS, Learning, Scores, learn
+from demos.coevolution.training.jobs import LAST, MATERIALS, Learning, Material, Scores, learn
 from demos.coevolution.training.trained import Cell, Trained
 from shared import device as devices
 
 if TYPE_CHECKING:
-    from demos.coevolution.config import CoevolutionConfig
+    from demos.coevolution.config import CoevolutionConfig, StudentName
     from demos.coevolution.training.fit import Objective
 
 PLAIN = "TF-IDF, logistic regression"
@@ -31,10 +31,15 @@ class Found:
 
 def cells(config: CoevolutionConfig) -> list[Cell]:
     """What is trained; the device's model also from chance, on labels and on everything."""
-    found: list[Cell] = [(student, kind, False) for student in config.down.students for kind in MATERIALS]
+    found: list[Cell] = [(student, kind, False) for student in config.down.students for kind in learned_from(student)]
     if "device" in config.down.students:
-        found += [("device", kind, True) for kind in (MATERIALS[0], MATERIALS[-1])]
+        found += [("device", kind, True) for kind in (MATERIALS[0], LAST["device"])]
     return found
+
+
+def learned_from(student: StudentName) -> tuple[Material, ...]:
+    """All that a student is trained on, up to its last."""
+    return MATERIALS[: MATERIALS.index(LAST[student]) + 1]
 
 
 def compare(trained: Trained) -> Found:
@@ -51,7 +56,7 @@ def _peers(trained: Trained) -> dict[str, list[Scores]]:
     if "device" in trained.config.down.students:
         device = devices.resolve(trained.config.device)
         jobs = [
-            Learning("device", LAST, models, seed, trained.folder, device, objective=loss)
+            Learning("device", LAST["device"], models, seed, trained.folder, device, objective=loss)
             for loss in LOSSES
             for seed in trained.seeds
         ]

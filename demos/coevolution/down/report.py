@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, used
-from demos.coevolution.down.compare import LOSSES, PLAIN, Found, compare
+from demos.coevolution.down.compare import LOSSES, PLAIN, Found, compare, learned_from
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import LAST, MATERIALS
 from shared.chapter import Chapter
@@ -52,7 +52,7 @@ def names(cell: Cell) -> str:
 
 
 def _headline(found: Found, student: str) -> Headline:
-    (cell,) = (cell for cell in found.students if cell[0] == student and cell[1] == LAST and not cell[2])
+    (cell,) = (cell for cell in found.students if cell[0] == student and cell[1] == LAST[cell[0]] and not cell[2])
     kept = 100 * np.array(percent(found.students[cell])) / np.array(percent(found.cloud))
     plain = 100 * np.array(percent(found.peers[PLAIN])) / np.array(percent(found.cloud))
     return headline(
@@ -89,11 +89,12 @@ def _home(found: Found, config: CoevolutionConfig) -> Table:
     for student in dict.fromkeys(names(cell) for cell in found.students):
         mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
         means = [float(np.mean(mine[kind])) if kind in mine else None for kind in MATERIALS]
-        rows.append([student, *means, 100 * float(np.mean(mine[LAST])) / cloud])
+        rows.append([student, *means, 100 * float(np.mean(mine[list(mine)[-1]])) / cloud])
     for peer, scores in found.peers.items():
         mean = float(np.mean(percent(scores)))
         by_another = peer in LOSSES.values()
-        before: list[str | float | None] = [None, None, None, mean] if by_another else [mean, None, None, None]
+        before: list[str | float | None] = [None] * len(MATERIALS)
+        before[-1 if by_another else 0] = mean
         rows.append([peer, *before, 100 * mean / cloud])
     return Table(
         title="Accuracy at home",
@@ -106,7 +107,7 @@ def _home(found: Found, config: CoevolutionConfig) -> Table:
         caption=(
             f"Share of {tests:,} held-out texts on films, mean of {config.models.seeds} seeds, each with its own "
             f"{config.models.labelled:,} labelled texts. The cloud's model learns from the labels alone. Of the "
-            "cloud's: the last column of a row."
+            "cloud's: the last column of a row that has a number."
         ),
     )
 
@@ -115,11 +116,11 @@ def _gains(found: Found, config: CoevolutionConfig) -> Table:
     rows: list[list[str | float | None]] = []
     for student in config.down.students:
         row: list[str | float | None] = [student]
-        for before, after in itertools.pairwise(MATERIALS):
+        for before, after in itertools.pairwise(learned_from(student)):
             one, other = (percent(found.students[student, kind, False]) for kind in (before, after))
             interval = paired_difference(other, one, unit="seeds")
             row.append(f"{np.mean(other) - np.mean(one):+.1f} ({interval.low:+.1f} to {interval.high:+.1f})")
-        rows.append(row)
+        rows.append([*row, *[None] * (len(MATERIALS) - len(row))])
     return Table(
         title="What each step brings",
         columns=[Column(name="student"), *[Column(name=kind) for kind in MATERIALS[1:]]],

@@ -85,7 +85,7 @@ def link(trained: Trained) -> Chapter:
 
 def _border(trained: Trained) -> float:
     """Of the device that goes out, with its own temperature, as it says how sure it is."""
-    file = trained.lying("device", LAST)[0]
+    file = trained.lying("device", LAST["device"])[0]
     heat = read(trained.files().out["device"]).temperature
     places = frozen().calibration[HOME][: trained.config.models.test]
     return threshold(confidence(students_answers(file).of(places).numpy(), heat), TARGET)

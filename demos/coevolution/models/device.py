@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from demos.coevolution.models.encoder import CLASSES, Encoder
 from demos.coevolution.models.words import Words, words
+from shared import device as devices
 
-WIDTH, FILTERS = 128, 48
+WIDTH, FILTERS = 128, 32
 DROPOUT = 0.2
 HIDDEN_WORDS = 0.1  # share of the pieces that a training does not show, so that no single one is relied on
 SPREAD = 0.1  # standard deviation of the vectors at the start
@@ -71,7 +72,8 @@ def static_vectors(large: Encoder, width: int = WIDTH, vocabulary: Words | None 
     around = vocabulary or words()
     every = torch.arange(large.body.config.vocab_size)
     rows = torch.stack([torch.full_like(every, around.opens), every, torch.full_like(every, around.closes)], dim=1)
-    states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])
+    with devices.autocast("cpu"):
+        states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])
     centred = (states - states.mean(0)).double()
     _, axes = torch.linalg.eigh(centred.T @ centred)
     # The sign of an axis is by chance in the solver; so that it is not, its largest entry is positive.

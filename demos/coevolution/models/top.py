@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from demos.coevolution.models.batches import by_length, padded
 from demos.coevolution.models.encoder import Encoder, layered, mean_of
+from shared import device as devices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,9 @@ def read_through(encoder: Encoder, rows: Sequence[Sequence[int]], layers: int) -
     first = list(encoder.body.encoder.layer)[:-layers]
     for places in by_length([len(row) for row in rows], BATCH):
         ids_nl, mask_nl = padded([rows[place] for place in places])
-        states_nlw = layered(first, encoder.body.embeddings(input_ids=ids_nl), mask_nl)
-        pooled_nw[places] = top.pooled(states_nlw, mask_nl)
+        with devices.autocast("cpu"):
+            states_nlw = layered(first, encoder.body.embeddings(input_ids=ids_nl), mask_nl)
+            pooled_nw[places] = top.pooled(states_nlw, mask_nl).float()
         for place, states_lw in zip(places, states_nlw.half(), strict=True):
             flat[starts[place] : starts[place + 1]] = states_lw[: len(rows[place])]
     return Below(flat, starts), pooled_nw

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from demos.coevolution.cascade.choose import Judged, threshold
-from demos.coevolution.cascade.confidence import calibration_error, confidence, temperature
+from demos.coevolution.cascade.confidence import calibration_error, confidence, temperature, together
 from demos.coevolution.cascade.measure import TARGET
 from demos.coevolution.data import SLUG
 from demos.coevolution.deploy.gate import Judging, send
@@ -23,6 +23,7 @@ from demos.coevolution.own.read import Own, read
 from demos.coevolution.splits import near_duplicates
 from demos.coevolution.training.fit import Lesson, fit, judged, soft, states_of
 from demos.coevolution.training.jobs import course
+from demos.coevolution.training.stretches import stretches
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
 from demos.coevolution.versions.version import sha256
 from shared import device as devices
@@ -78,8 +79,9 @@ def _sent(
     cloud: str | None = None
     for kind, model in models.items():
         run.say(f"export the {kind}")
-        judges = parts.calibration
-        by = Judging([given.texts[place] for place in judges], labels[judges], _at(logits[kind], judges))
+        judges = [given.texts[place] for place in parts.calibration]
+        # In 32 bits, as a file computes, where trainings may have done so in 16.
+        by = Judging(judges, labels[parts.calibration], judged(model, vocabulary(judges), exact=True).numpy())
         places = parts.known if kind == "cloud" else np.concatenate([parts.known, parts.unlabelled])
         sent = send(
             store,
@@ -171,9 +173,14 @@ def _trained(
     for kind, section in (("edge", models.edge), ("device", models.device)):
         run.say(f"train the {kind}")
         how = course(section)
-        vectors = None if kind == "edge" else static_vectors(cloud, vocabulary=vocabulary)
-        start = inherited(cloud) if vectors is None else from_vectors(vectors, seed, vocabulary)
-        found[kind] = fit(start, Lesson(everything, soft(said, how.temperature), states), how, seed, device)
+        if kind == "edge":
+            lesson = Lesson(everything, soft(said, how.temperature), states)
+            found[kind] = fit(inherited(cloud), lesson, how, seed, device)
+            continue
+        cut = stretches(everything, models.stretches, generator(seed, SLUG, "stretches"))
+        heard = torch.cat([said, judged(cloud, cut)]) if cut else said
+        start = from_vectors(static_vectors(cloud, vocabulary=vocabulary), seed, vocabulary)
+        found[kind] = fit(start, Lesson([*everything, *cut], soft(heard, how.temperature)), how, seed, device)
     return found
 
 
@@ -206,10 +213,13 @@ def _table(
     heat = temperature(_at(logits["device"], parts.calibration), labels[parts.calibration])
     border = threshold(confidence(_at(logits["device"], parts.calibration), heat), TARGET)
     sure = confidence(_at(logits["device"], parts.test), heat)
-    both = Judged(right["device"].astype(bool), right["cloud"].astype(bool), sure)
+    hot = temperature(_at(logits["cloud"], parts.calibration), labels[parts.calibration])
+    heard = together((_at(logits["device"], parts.test), heat), (_at(logits["cloud"], parts.test), hot))
+    device, cloud = (right[kind].astype(bool) for kind in ("device", "cloud"))
+    both = Judged(device, cloud, heard == labels[parts.test], sure)
     sent = sure < border
     share = 100 * float(sent.mean())
-    rows.append(["device, and the cloud where it is not sure", 100 * both.accuracy(sent), None, None, share])
+    rows.append(["device, and the cloud too where it is not sure", 100 * both.accuracy(sent), None, None, share])
     return Table(
         title="Accuracy on your texts",
         columns=[

@@ -15,9 +15,8 @@ from demos.coevolution.data import SLUG, Scene, texts
 from demos.coevolution.models.device import Device
 from demos.coevolution.models.encoder import CLASSES
 from demos.coevolution.models.words import pieces
-from demos.coevolution.splits import frozen
-from demos.coevolution.training.fit import Lesson, fit
-from demos.coevolution.training.jobs import Scores, course
+from demos.coevolution.training.fit import Course, Lesson, fit
+from demos.coevolution.training.jobs import Scores
 from demos.coevolution.up.evolve import Evolution, Loop
 from demos.coevolution.up.stream import NEW, one_rating
 from shared.seed import generator
@@ -28,11 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gathering:
-    """A loop whose stream is that of `devices` devices together; averaged: without the large model."""
+    """A loop whose stream is that of `devices` devices together; averaged: without the large model; course: how each
+    then learns alone."""
 
     loop: Evolution
     devices: int
     averaged: bool
+    course: Course
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def gather(job: Gathering) -> Gathered:
         assert before is not None
         assert after is not None
         return Gathered(before, after, sum(target is not None for target in loop.targets))
-    before = loop.scores(loop.small, frozen().test)
+    before = loop.scores(loop.small)
     labels = _average(loop, job)
-    return Gathered(before, loop.scores(loop.small, frozen().test), labels)
+    return Gathered(before, loop.scores(loop.small), labels)
 
 
 def _average(loop: Loop, job: Gathering) -> int:
@@ -82,7 +83,7 @@ def _average(loop: Loop, job: Gathering) -> int:
             picked = places[: up.uploads // job.devices]
             ratings = [(int(place), one_rating(int(place), job.loop.seed)) for place in picked]
             words += [(place, int(rating > 0)) for place, rating in ratings if rating]
-        trained = [_alone(loop, words, loop.seed_of(number)) for words in heard if words]
+        trained = [_alone(loop, words, job.course, loop.seed_of(number)) for words in heard if words]
         counts = [len(words) for words in heard if words]
         candidate = averaged(loop.small, [model.state_dict() for model in trained], counts)
         loop.small, _, _ = loop.goes_out("device", loop.small, candidate)
@@ -98,10 +99,9 @@ def _dealt(arrived: NDArray[np.int64], scenes: list[Scene], random: np.random.Ge
     return [parts[scene].pop() for scene in scenes]
 
 
-def _alone(loop: Loop, words: list[tuple[int, int]], seed: int) -> Device:
+def _alone(loop: Loop, words: list[tuple[int, int]], how: Course, seed: int) -> Device:
     labels = torch.tensor([label for _, label in words])
     lesson = Lesson(pieces([texts()[place].text for place, _ in words]), functional.one_hot(labels, CLASSES).float())
-    how = course(loop.job.up.device)
     return fit(copy.deepcopy(loop.small), lesson, how, seed, loop.job.device)
 
 

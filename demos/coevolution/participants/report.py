@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demos.coevolution.data import HOME, used
 from demos.coevolution.participants.measure import Gathered, Gathering, gather, scenes_of, shares_of
-from demos.coevolution.up.compare import AT_HOME
-from demos.coevolution.up.evolve import Evolution
+from demos.coevolution.training.jobs import course
+from demos.coevolution.up.compare import evolution
 from demos.coevolution.up.stream import NEW
-from shared import device as devices
 from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
@@ -57,7 +57,6 @@ def participants(trained: Trained) -> Chapter:
 
 def _found(trained: Trained) -> Found:
     section, up = trained.config.participants, trained.config.up
-    device, files = devices.resolve(trained.config.device), trained.lying("device", AT_HOME)
     jobs = []
     for count in section.devices:
         shared = {
@@ -68,18 +67,8 @@ def _found(trained: Trained) -> Found:
         }
         for way in WAYS:
             for number in range(section.seeds):
-                home = number % len(trained.seeds)
-                loop = Evolution(
-                    "random",
-                    trained.config.seed + number,
-                    trained.seeds[home],
-                    files[home],
-                    trained.config.models,
-                    up.model_copy(update=shared),
-                    trained.folder,
-                    device,
-                )
-                jobs.append(Gathering(loop, count, way))
+                loop = replace(evolution(trained, number, up.model_copy(update=shared)), kept=False)
+                jobs.append(Gathering(loop, count, way, course(section.device)))
     found: Found = {}
     for job, gathered in zip(jobs, trained.run.map("participants", gather, jobs), strict=True):
         found.setdefault((job.devices, job.averaged), []).append(gathered)

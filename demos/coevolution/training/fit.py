@@ -1,4 +1,5 @@
-"""One training loop for all models: hard labels and another model's soft ones are targets alike.
+"""One training loop for all models, which have a `pooled` and a `head`: hard labels and another's soft ones are targets
+alike.
 
 Distillation as in Hinton, Vinyals and Dean (2015), with a temperature, and where the student has as wide a state as its
 teacher, by that too. As many steps as are asked for, however many texts there are: who has more texts sees each seldom.
@@ -20,8 +21,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from demos.coevolution.data import SLUG
 from demos.coevolution.models.batches import batches, by_length, padded
 from demos.coevolution.models.device import Device
-from demos.coevolution.models.encoder import Encoder
-from demos.coevolution.models.top import Top
 from shared import device as devices
 from shared.seed import generator
 
@@ -69,7 +68,7 @@ class Course:
 
 def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
     """Train `model` in place and return it, on the CPU, ready to judge."""
-    accelerator = devices.accelerator(device, devices.precision(device) if device != "cpu" else "no")
+    accelerator = devices.accelerator(device, devices.precision(device))
     optimizers: list[Any] = _optimizers(model, course)
     schedules = [LambdaLR(each, lambda step: _share(step / course.steps)) for each in optimizers]
     trained, *optimizers = accelerator.prepare(model, *optimizers)
@@ -88,6 +87,8 @@ def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu"
             for optimizer, schedule in zip(optimizers, schedules, strict=True):
                 optimizer.step()
                 schedule.step()
+    # Its forward would compute in 16 bits from now on, also where 32 are asked for.
+    accelerator.unwrap_model(trained, keep_fp32_wrapper=False)
     accelerator.free_memory()
     model.to("cpu").eval()
     return model
@@ -152,14 +153,13 @@ def _optimizers(model: nn.Module, course: Course) -> list[torch.optim.Optimizer]
             torch.optim.SparseAdam(looked_up, lr=course.rate),
             torch.optim.AdamW(rest, lr=course.rate, weight_decay=DECAY, fused=True),
         ]
-    if isinstance(model, Encoder | Top):
-        body = model.body if isinstance(model, Encoder) else model.layers
-        groups: list[dict[str, Any]] = [
-            {"params": [part for part in body.parameters() if part.requires_grad]},
-            {"params": list(model.head.parameters()), "lr": course.head_factor * course.rate},
-        ]
-        return [torch.optim.AdamW(groups, lr=course.rate, weight_decay=DECAY, fused=True)]
-    raise TypeError(f"no model of this demo: {type(model).__name__}")
+    body: list[nn.Parameter] = []
+    head: list[nn.Parameter] = []
+    for name, part in model.named_parameters():
+        if part.requires_grad:
+            (head if name.startswith("head.") else body).append(part)
+    groups: list[dict[str, Any]] = [{"params": body}, {"params": head, "lr": course.head_factor * course.rate}]
+    return [torch.optim.AdamW(groups, lr=course.rate, weight_decay=DECAY, fused=True)]
 
 
 def soft(logits: Tensor, temperature: float) -> Tensor:
@@ -168,15 +168,22 @@ def soft(logits: Tensor, temperature: float) -> Tensor:
 
 
 @torch.inference_mode()
-def judged(model: nn.Module, rows: Rows, size: int = JUDGED) -> Tensor:
-    """(n, 2) logits of texts."""
-    return _each(model, rows, size)
+def judged(model: nn.Module, rows: Rows, size: int = JUDGED, exact: bool = False) -> Tensor:
+    """(n, 2) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16."""
+    if exact or isinstance(model, Device):
+        return _each(model, rows, size)
+    with devices.autocast("cpu"):
+        return _each(model, rows, size).float()
 
 
 @torch.inference_mode()
-def states_of(model: Encoder | Top | Device, rows: Rows, size: int = JUDGED) -> Tensor:
+def states_of(model: Any, rows: Rows, size: int = JUDGED) -> Tensor:
     """(n, w) of texts: what the head is given."""
-    return _each(model.eval().pooled, rows, size)
+    model.eval()
+    if isinstance(model, Device):
+        return _each(model.pooled, rows, size)
+    with devices.autocast("cpu"):
+        return _each(model.pooled, rows, size).float()
 
 
 def _each(function: Any, rows: Rows, size: int) -> Tensor:

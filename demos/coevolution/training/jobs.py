@@ -15,21 +15,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from demos.coevolution.config import CourseSection, ModelsSection, StudentName
-from demos.coevolution.data import HOME, SCENES, Scene, texts
+from demos.coevolution.data import HOME, SCENES, SLUG, Scene, texts
 from demos.coevolution.models.device import by_chance, from_vectors, static_vectors
 from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
 from demos.coevolution.models.top import Below, read_through
 from demos.coevolution.models.words import pieces, words
 from demos.coevolution.splits import frozen, labelled_at_home
 from demos.coevolution.training.fit import Course, Lesson, Objective, fit, judged, soft
+from demos.coevolution.training.stretches import stretches
+from shared.seed import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-Material = Literal["labels alone", "distilled on the labelled", "and on others at home", "and on those of all scenes"]
+Material = Literal[
+    "labels alone",
+    "distilled on the labelled",
+    "and on others at home",
+    "and on those of all scenes",
+    "and on stretches of all",
+]
 MATERIALS: tuple[Material, ...] = get_args(Material)
-LAST = MATERIALS[-1]
+# Stretches are for the device: the edge, in as many steps, learned less from them than from whole texts.
+LAST: dict[StudentName, Material] = {"edge": MATERIALS[3], "device": MATERIALS[4]}
 Scores = dict[str, float]  # accuracy on the test of each scene, 0 to 1
 
 
@@ -90,13 +99,13 @@ def teach(job: Teaching) -> Scores:
     lesson = hard(known)
     cloud = fit(fresh(None, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
     torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
+    answer_stretches(cloud, job.models, job.seed, job.folder)
     return answer(cloud, job.models, job.seed, job.folder)
 
 
 def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> Scores:
     """Let a large model answer all texts that others learn from, or that judge; it and its answers are left."""
-    known, _ = at_home(models, seed)
-    places = torch.as_tensor(np.concatenate([*unlabelled(models, seed).values(), known, *judging(models)]))
+    places = torch.as_tensor(np.concatenate([everything(models, seed), *judging(models)]))
     rows = pieces([texts()[place].text for place in places.tolist()])
     below, states = read_through(cloud, rows, models.upper_layers)
     with torch.inference_mode():
@@ -104,6 +113,14 @@ def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> Sc
     torch.save(vars(answers) | {"states": states} | vars(below), folder / f"answers-{seed}.pt")
     torch.save(cloud.state_dict(), folder / f"cloud-{seed}.pt")
     return scored(answers, models)
+
+
+def answer_stretches(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> None:
+    """Let a large model answer stretches of all texts that a small one may learn from; both are left."""
+    rows = pieces([texts()[place].text for place in everything(models, seed)])
+    cut = stretches(rows, models.stretches, generator(seed, SLUG, "stretches"))
+    logits = judged(cloud, cut) if cut else torch.empty(0, CLASSES)
+    torch.save({"rows": cut, "logits": logits}, folder / f"stretches-{seed}.pt")
 
 
 def learn(job: Learning) -> Scores:
@@ -168,6 +185,11 @@ def unlabelled(models: ModelsSection, seed: int) -> dict[Scene, NDArray[np.int64
     }
 
 
+def everything(models: ModelsSection, seed: int) -> NDArray[np.int64]:
+    """Places of all texts that a small model may learn from."""
+    return np.concatenate([at_home(models, seed)[0], *unlabelled(models, seed).values()])
+
+
 def judging(models: ModelsSection) -> list[NDArray[np.int64]]:
     """Places of texts that calibrate and that test, of each scene."""
     return [places[: models.test] for part in (frozen().calibration, frozen().test) for places in part.values()]
@@ -178,16 +200,18 @@ def material(job: Learning, how: Course) -> tuple[Lesson, Course]:
     known, others = at_home(job.models, job.seed)
     if job.material == "labels alone":
         return hard(known), replace(how, temperature=1.0, state_weight=0.0)
-    wanted = {
-        "distilled on the labelled": [known],
-        "and on others at home": [known, others],
-        "and on those of all scenes": [known, *unlabelled(job.models, job.seed).values()],
-    }[job.material]
+    places = {
+        "distilled on the labelled": known,
+        "and on others at home": np.concatenate([known, others]),
+    }.get(job.material, everything(job.models, job.seed))
     answers, states, _ = teachers_answers(job.folder, job.seed)
-    places = np.concatenate(wanted)
     rows = answers.rows(places)
     said = pieces([texts()[place].text for place in places])
-    return Lesson(said, soft(answers.logits[rows], how.temperature), states[rows]), how
+    if job.material != "and on stretches of all":
+        return Lesson(said, soft(answers.logits[rows], how.temperature), states[rows]), how
+    cut = torch.load(job.folder / f"stretches-{job.seed}.pt", weights_only=True)
+    targets = soft(torch.cat([answers.logits[rows], cut["logits"]]), how.temperature)
+    return Lesson([*said, *cut["rows"]], targets), replace(how, state_weight=0.0)
 
 
 def hard(places: NDArray[np.int64]) -> Lesson:

@@ -11,7 +11,7 @@ from demos.coevolution.config import Policy, UpSection
 from demos.coevolution.data import HOME
 from demos.coevolution.training.jobs import MATERIALS
 from demos.coevolution.up.evolve import Evolution, Round, evolve
-from demos.coevolution.up.stream import NEW
+from demos.coevolution.up.ground import Sentences
 from shared import device as devices
 
 if TYPE_CHECKING:
@@ -23,22 +23,34 @@ AT_HOME = MATERIALS[2]  # what the device has learned from before a new scene co
 
 @dataclass(frozen=True)
 class Found:
-    """Of each policy the rounds of each stream, from before the first."""
+    """Of each policy the rounds of each stream, from before the first; home: the scene that is not new."""
 
     streams: dict[Policy, list[list[Round]]]
+    home: str = HOME
 
     def gains(self, policy: Policy, model: str) -> list[float]:
         """What each stream brought in the new scenes, their mean [points]. model: "cloud" or "small"."""
-        return [_new(last) - _new(first) for first, last in self._ends(policy, model)]
+        return [self._new(last) - self._new(first) for first, last in self._ends(policy, model)]
 
     def at_home(self, policy: Policy, model: str) -> list[float]:
         """What each stream brought at home [points]."""
-        return [100 * (last[HOME] - first[HOME]) for first, last in self._ends(policy, model)]
+        return [100 * (last[self.home] - first[self.home]) for first, last in self._ends(policy, model)]
 
     def ends(self, policy: Policy, model: str, scene: str) -> tuple[list[float], list[float]]:
         """Accuracy in a scene before the first round of each stream and after the last [%]."""
         pairs = self._ends(policy, model)
         return [100 * first[scene] for first, _ in pairs], [100 * last[scene] for _, last in pairs]
+
+    @property
+    def scenes(self) -> list[str]:
+        """All, home first."""
+        (rounds, *_), *_ = self.streams.values()
+        tested = rounds[0].cloud
+        assert tested is not None
+        return sorted(tested, key=lambda scene: scene != self.home)
+
+    def _new(self, scores: Scores) -> float:
+        return 100 * float(np.mean([share for scene, share in scores.items() if scene != self.home]))
 
     def _ends(self, policy: Policy, model: str) -> list[tuple[Scores, Scores]]:
         found = []
@@ -48,33 +60,25 @@ class Found:
         return found
 
 
-def _new(scores: Scores) -> float:
-    return 100 * float(np.mean([scores[scene] for scene in NEW]))
+def evolution(trained: Trained, number: int, up: UpSection, policy: Policy = "random") -> Evolution:
+    """Stream number i begins with the models of home number i, over and over; the first one is kept."""
+    files = trained.lying("device", AT_HOME)
+    home = number % len(trained.seeds)
+    return Evolution(
+        policy,
+        trained.config.seed + number,
+        Sentences(trained.config.models, trained.seeds[home], trained.folder, files[home]),
+        up,
+        trained.folder,
+        devices.resolve(trained.config.device),
+        whole=number < up.whole,
+        kept=policy == up.policies[0] and number == 0,
+    )
 
 
 def compare(trained: Trained, up: UpSection) -> Found:
-    """Each policy on each stream; stream number i begins with the models of home number i, over and over."""
-    trained.clouds()
-    device = devices.resolve(trained.config.device)
-    files = trained.lying("device", AT_HOME)
-    jobs = []
-    for policy in up.policies:
-        for number in range(up.seeds):
-            home = number % len(trained.seeds)
-            jobs.append(
-                Evolution(
-                    policy,
-                    trained.config.seed + number,
-                    trained.seeds[home],
-                    files[home],
-                    trained.config.models,
-                    up,
-                    trained.folder,
-                    device,
-                    whole=number < up.whole,
-                    kept=policy == up.policies[0] and number == 0,
-                )
-            )
+    """Each policy on each stream."""
+    jobs = [evolution(trained, number, up, policy) for policy in up.policies for number in range(up.seeds)]
     streams: dict[Policy, list[list[Round]]] = {}
     for job, rounds in zip(jobs, trained.run.map("streams", evolve, jobs), strict=True):
         streams.setdefault(job.policy, []).append(rounds)

@@ -84,7 +84,9 @@ def _sent(
     teacher: str | None,
     note: str,
 ) -> str:
-    answers = Answers(torch.as_tensor(places), judged(model, pieces([texts()[place].text for place in places])))
+    answers = Answers(
+        torch.as_tensor(places), judged(model, pieces([texts()[place].text for place in places]), exact=True)
+    )
     scenes = sorted({texts()[place].scene for place in places}, key=lambda scene: scene != HOME)
     scores = {
         str(scene): right(answers, np.array([place for place in places if texts()[place].scene == scene]))

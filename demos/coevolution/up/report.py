@@ -30,11 +30,11 @@ def up(trained: Trained) -> Chapter:
     first = section.policies[0]
     store = grown(trained, found.streams[first][0])
     return Chapter(
-        headlines=[_gain(found, first, model) for model in MODELS],
-        metrics=_metrics(found),
+        headlines=[gain_of(found, first, model) for model in MODELS],
+        metrics=metrics_of(found),
         tables=[
-            _policies(found, section),
-            _scenes(found, first),
+            policies_table(found, section),
+            scenes_table(found, first),
             _rounds(found, section),
             *flips_tables(flips(trained)),
             versions_table(store),
@@ -57,7 +57,8 @@ def up(trained: Trained) -> Chapter:
     )
 
 
-def _gain(found: Found, policy: Policy, model: str) -> Headline:
+def gain_of(found: Found, policy: Policy, model: str) -> Headline:
+    """Of a model, "cloud" or "small", beside that of shuffled feedback."""
     gains = found.gains(policy, model)
     home = float(np.mean(found.at_home(policy, model)))
     peer = "shuffled" if "shuffled" in found.streams else policy
@@ -69,11 +70,12 @@ def _gain(found: Found, policy: Policy, model: str) -> Headline:
         peer=f"{peer} feedback",
         peer_value=float(np.mean(found.gains(peer, model))),
         interval=bootstrap(gains, unit="streams"),
-        note=f"policy {policy}, mean of three scenes; at home {home:+.1f}",
+        note=f"policy {policy}, mean over scenes; at home {home:+.1f}",
     )
 
 
-def _metrics(found: Found) -> list[Metric]:
+def metrics_of(found: Found) -> list[Metric]:
+    """Gains of both models under each policy."""
     metrics = []
     for policy in found.streams:
         for model, name in MODELS.items():
@@ -91,7 +93,8 @@ def _metrics(found: Found) -> list[Metric]:
     return metrics
 
 
-def _policies(found: Found, section: UpSection) -> Table:
+def policies_table(found: Found, section: UpSection) -> Table:
+    """What each policy gains, and over the first."""
     first = section.policies[0]
     rows: list[list[str | float | None]] = [["none", 0.0, None, 0.0, 0.0, None, 0.0, None]]
     for policy in found.streams:
@@ -124,10 +127,11 @@ def _policies(found: Found, section: UpSection) -> Table:
     )
 
 
-def _scenes(found: Found, policy: Policy) -> Table:
+def scenes_table(found: Found, policy: Policy) -> Table:
+    """Before and after, by model and scene."""
     rows: list[list[str | float | None]] = []
     for model, name in MODELS.items():
-        for scene in SCENES:
+        for scene in found.scenes:
             before, after = found.ends(policy, model, scene)
             change = paired_difference(after, before, unit="streams")
             rows.append(
@@ -147,7 +151,7 @@ def _scenes(found: Found, policy: Policy) -> Table:
             Column(name="change"),
         ],
         rows=rows,
-        caption=f"Policy {policy}; test texts; 95 % over streams.",
+        caption=f"Policy {policy}; on the test; 95 % over streams.",
     )
 
 

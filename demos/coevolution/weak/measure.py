@@ -17,9 +17,7 @@ from demos.coevolution.config import WeakSection
 from demos.coevolution.data import texts
 from demos.coevolution.models.device import Device
 from demos.coevolution.models.encoder import CLASSES
-from demos.coevolution.models.top import Top
 from demos.coevolution.models.words import pieces
-from demos.coevolution.splits import frozen
 from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft
 from demos.coevolution.training.jobs import Scores, course, labels_of
 from demos.coevolution.up.evolve import Evolution, Loop
@@ -59,12 +57,11 @@ def strengthen(job: Strengthening) -> Strengthened:
     said = _together(loop, adapted, labelled)
     true = functional.one_hot(torch.as_tensor(labels_of(labelled)), CLASSES).float()
     how = course(job.weak.cloud, head_factor=1.0)
-    device = loop.scores(loop.small, frozen().test)
-    tests = {str(scene): places[: job.loop.models.test] for scene, places in frozen().test.items()}
+    device = loop.scores(loop.small)
     return Strengthened(
         device,
-        {scene: _right(_together(loop, adapted, places), places) for scene, places in tests.items()},
-        loop.scores(loop.top, frozen().test),
+        {scene: _right(_together(loop, adapted, places), places) for scene, places in loop.ground.test.items()},
+        loop.scores(loop.top),
         _learned(loop, labelled, said, how),
         _learned(loop, labelled, said, replace(how, own_share=job.weak.own_share)),
         _learned(loop, labelled, true, how),
@@ -79,7 +76,7 @@ def _adapted(loop: Loop, arrived: NDArray[np.int64], scene: str, weak: WeakSecti
     rows = pieces([texts()[place].text for place, _ in heard])
     lesson = Lesson(rows, functional.one_hot(labels, CLASSES).float())
     device = fit(copy.deepcopy(loop.small), lesson, course(weak.device), loop.seed_of(0), loop.job.device)
-    places = frozen().calibration[scene][: loop.job.models.test]  # type: ignore[index]
+    places = loop.ground.calibration[scene]
     return device, temperature(loop.on(device, places).numpy(), labels_of(places))
 
 
@@ -95,8 +92,5 @@ def _right(said: Tensor, places: NDArray[np.int64]) -> float:
 
 def _learned(loop: Loop, places: NDArray[np.int64], targets: Tensor, how: Course) -> Scores:
     """The large model after it learned these, and what it said of texts at home."""
-    home = loop.random.permutation(np.concatenate([loop.known, loop.others]))[: loop.job.up.replay]
-    rows = loop.below.of(loop.answers.rows(np.concatenate([home, places])).tolist())
-    lesson = Lesson(rows, torch.cat([soft(loop.answers.of(home), 1.0), targets]))
-    top: Top = fit(copy.deepcopy(loop.top), lesson, how, loop.seed_of(1), loop.job.device)
-    return loop.scores(top, frozen().test)
+    lesson = loop.with_home(1, places, targets)
+    return loop.scores(fit(copy.deepcopy(loop.top), lesson, how, loop.seed_of(1), loop.job.device))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demos.coevolution.data import HOME, used
-from demos.coevolution.up.compare import AT_HOME
-from demos.coevolution.up.evolve import Evolution
+from demos.coevolution.up.compare import evolution
 from demos.coevolution.up.stream import NEW
 from demos.coevolution.weak.measure import Strengthened, Strengthening, strengthen
-from shared import device as devices
 from shared.chapter import Chapter
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, Headline, Metric, Table
@@ -32,21 +31,10 @@ ROWS = {
 def weak(trained: Trained) -> Chapter:
     """Adapt, teach, test, tell."""
     section = trained.config.weak
-    device, files = devices.resolve(trained.config.device), trained.lying("device", AT_HOME)
     one_round = {"rounds": 1, "stream": section.texts, "shares": {scene: 1 / len(NEW) for scene in NEW}}
     jobs = []
     for number in range(section.seeds):
-        home = number % len(trained.seeds)
-        loop = Evolution(
-            "random",
-            trained.config.seed + number,
-            trained.seeds[home],
-            files[home],
-            trained.config.models,
-            trained.config.up.model_copy(update=one_round),
-            trained.folder,
-            device,
-        )
+        loop = replace(evolution(trained, number, trained.config.up.model_copy(update=one_round)), kept=False)
         jobs.append(Strengthening(loop, section))
     found = trained.run.map("weak to strong", strengthen, jobs)
     return Chapter(

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from demos.coevolution.config import CourseSection, ModelsSection
 from demos.coevolution.data import HOME, SCENES, texts
@@ -18,6 +20,7 @@ from demos.coevolution.training.jobs import (
     Learning,
     Material,
     answer,
+    answer_stretches,
     at_home,
     judging,
     learn,
@@ -29,6 +32,7 @@ from demos.coevolution.training.jobs import (
     teachers_answers,
     unlabelled,
 )
+from demos.coevolution.training.stretches import SHORTEST, stretches
 
 SMALL = ModelsSection(
     labelled=60,
@@ -43,7 +47,9 @@ SMALL = ModelsSection(
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a large model left that learned nothing."""
     folder = tmp_path_factory.mktemp("taught")
-    answer(fresh(None, 0), SMALL, 0, folder)
+    cloud = fresh(None, 0)
+    answer(cloud, SMALL, 0, folder)
+    answer_stretches(cloud, SMALL, 0, folder)
     return folder
 
 
@@ -70,7 +76,9 @@ def test_a_large_model_answers_all_that_others_learn_from_and_all_that_judges(ta
 def test_each_material_holds_what_its_name_says(taught: Path) -> None:
     course = Course(steps=1, batch=1, rate=1.0, temperature=2.0, state_weight=3.0)
     found = {kind: material(learning(taught, kind), course) for kind in MATERIALS}
-    assert [len(lesson.rows) for lesson, _ in found.values()] == [60, 60, 110, 260]
+    cut = torch.load(taught / "stretches-0.pt", weights_only=True)
+    assert len(cut["rows"]) > 200
+    assert [len(lesson.rows) for lesson, _ in found.values()] == [60, 60, 110, 260, 260 + len(cut["rows"])]
     known, _ = at_home(SMALL, 0)
     labels = torch.tensor([texts()[place].label for place in known])
     hard, soft = (found[kind][0] for kind in MATERIALS[:2])
@@ -105,3 +113,17 @@ def test_what_is_right_is_counted_in_the_first_texts_of_a_test() -> None:
     answers.logits[answers.rows(wrong)] *= -1
     assert scored(answers, SMALL) == {"film": 1, "product": 1, "editorial": 1, "tweet": 0.5}
     assert asdict(answers)["logits"].shape == (400, 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(2, 40), min_size=1, max_size=8), copies=st.integers(0, 3), seed=st.integers(0, 99))
+def test_stretches_are_parts_of_texts_between_their_signs(lengths: list[int], copies: int, seed: int) -> None:
+    rows = [[1, *range(100 * number, 100 * number + length - 2), 2] for number, length in enumerate(lengths, start=1)]
+    found = stretches(rows, copies, np.random.default_rng(seed))
+    long = [row for row in rows if len(row) - 2 > SHORTEST]
+    assert len(found) == copies * len(long)
+    for row, whole in zip(found, long * copies, strict=True):
+        assert (row[0], row[-1]) == (1, 2)
+        assert SHORTEST <= len(row) - 2 < len(whole) - 2
+        assert row[1:-1] == list(range(row[1], row[1] + len(row) - 2))
+        assert row[1] // 100 == whole[1] // 100

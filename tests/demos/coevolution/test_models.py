@@ -54,7 +54,8 @@ def test_padding_changes_no_answer(cloud: Encoder) -> None:
             alone = torch.cat([model(*padded([row])) for row in known])
             together = model(*padded(known))
         torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(judged(model, known, size=2), alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(judged(model, known, size=2, exact=True), alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(judged(model, known, size=2), alone, rtol=0.05, atol=0.02)
 
 
 def test_an_edge_model_has_the_layers_and_the_head_of_the_cloud(cloud: Encoder) -> None:

@@ -15,8 +15,9 @@ from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import fresh
 from demos.coevolution.participants.measure import Gathering, _dealt, averaged, gather, scenes_of, shares_of
 from demos.coevolution.splits import frozen
-from demos.coevolution.training.jobs import MATERIALS, Learning, answer, learn
+from demos.coevolution.training.jobs import MATERIALS, Learning, answer, course, learn
 from demos.coevolution.up.evolve import Evolution
+from demos.coevolution.up.ground import Sentences
 from shared.seed import generator
 
 MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=CourseSection(steps=2, rate=1e-3, batch=8))
@@ -52,10 +53,10 @@ def test_devices_gather(tmp_path: Path, way: bool) -> None:
     few = CourseSection(steps=1, batch=8, rate=1e-4)
     up = UpSection(rounds=2, stream=40, uploads=8, shares=shares_of(2), replay=8, rehearsed=8, cloud=few, device=few)  # type: ignore[arg-type]
     up = up.model_copy(update={"tolerated": 100.0, "tolerated_at_home": 100.0})
-    loop = Evolution("random", 1, 0, job.file, MODELS, up, tmp_path, "cpu")
-    found = gather(Gathering(loop, 2, way))
+    loop = Evolution("random", 1, Sentences(MODELS, 0, tmp_path, job.file), up, tmp_path, "cpu")
+    found = gather(Gathering(loop, 2, way, course(few)))
     assert set(found.before) == set(found.after) == set(SCENES)
     assert 8 < found.labels <= 16
-    assert gather(Gathering(loop, 2, way)) == found
-    other = gather(Gathering(replace(loop, seed=2), 2, way))
+    assert gather(Gathering(loop, 2, way, course(few))) == found
+    other = gather(Gathering(replace(loop, seed=2), 2, way, course(few)))
     assert other.before == found.before

@@ -1,6 +1,7 @@
 """Streams of feedback: what comes, what is sent up, who learns from it, and what goes out."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from demos.coevolution.training.jobs import MATERIALS, Learning, answer, at_home
 from demos.coevolution.up import evolve as loop
 from demos.coevolution.up.compare import Found
 from demos.coevolution.up.evolve import Evolution, Loop, Round, between, flips_file, version_file
+from demos.coevolution.up.ground import Sentences
 from demos.coevolution.up.policies import chosen
-from demos.coevolution.up.report import _policies, _rounds, _scenes
+from demos.coevolution.up.report import _rounds, policies_table, scenes_table
 from demos.coevolution.up.stream import NEW, one_rating, rounds
 from shared.seed import generator
 
@@ -48,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def evolution(home: tuple[Path, Path], policy: Policy = "random", **others: Any) -> Evolution:
-    return Evolution(policy, 3, 0, home[1], MODELS, UP.model_copy(update=others), home[0], "cpu")
+    return Evolution(policy, 3, Sentences(MODELS, 0, *home), UP.model_copy(update=others), home[0], "cpu")
 
 
 def test_no_text_comes_twice_and_none_that_judges() -> None:
@@ -141,12 +143,12 @@ def test_what_comes_back_is_what_the_policy_says(home: tuple[Path, Path]) -> Non
     honest, mixed, alone = (Loop(evolution(home, each)) for each in ("random", "shuffled", "pseudo-labels"))
     told = honest.feedback(picked)
     ratings = [one_rating(place, 3) for place in picked]
-    assert told == [None if rating == 0 else float(rating > 0) for rating in ratings]
+    assert told == [None if rating == 0 else int(rating > 0) for rating in ratings]
     assert None in told
     shuffled = mixed.feedback(picked)
     assert Counter(shuffled) == Counter(told)
     assert shuffled != told
-    assert alone.feedback(picked) == [float(label) for label in alone.cloud_on(np.array(picked)).argmax(1)]
+    assert alone.feedback(picked) == [int(label) for label in alone.cloud_on(np.array(picked)).argmax(1)]
 
 
 def test_what_loses_too_much_does_not_go_out(home: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +156,7 @@ def test_what_loses_too_much_does_not_go_out(home: tuple[Path, Path], monkeypatc
     old, new = by_chance(30, 0), by_chance(30, 1)
     start = dict(evolving.gate["device"])
     losses: dict[str, float] = {}
-    monkeypatch.setattr(evolving, "expected", lambda model, kind: {s: start[s] - losses.get(s, 0.0) for s in start})
+    monkeypatch.setattr(evolving, "expected", lambda _model, _kind: {s: start[s] - losses.get(s, 0.0) for s in start})
     losses["tweet"] = 0.011
     assert evolving.goes_out("device", old, new) == (old, False, pytest.approx(0.011))
     losses.update(tweet=0.009, film=0.006)
@@ -174,7 +176,7 @@ def test_half_way_lies_between() -> None:
 
 
 def test_a_kept_stream_leaves_its_versions_and_what_it_turned(home: tuple[Path, Path]) -> None:
-    job = Evolution("random", 3, 0, home[1], MODELS, UP, home[0], "cpu", kept=True)
+    job = replace(evolution(home), kept=True)
     found = Loop(job).run()
     assert version_file(home[0], 2).is_file()
     left = torch.load(flips_file(home[0]), weights_only=True)
@@ -195,12 +197,12 @@ def test_tables_follow_from_rounds() -> None:
     assert found.gains("random", "cloud") == pytest.approx([5, 7])
     assert found.at_home("hard", "small") == pytest.approx([-1, -1])
     section = UpSection(seeds=2, rounds=1, policies=["random", "hard"])
-    rows = {row[0]: row for row in _policies(found, section).rows}
+    rows = {row[0]: row for row in policies_table(found, section).rows}
     assert rows["none"][1] == 0
     assert rows["random"][2] is None
     assert rows["hard"][1:4] == [pytest.approx(7), "+1.0 (+1.0 to +1.0)", pytest.approx(-1)]
     assert rows["hard"][-1] == pytest.approx(0.4)
-    assert [row[3] for row in _scenes(found, "random").rows][1] == "+6.0 (+5.0 to +7.0)"
+    assert [row[3] for row in scenes_table(found, "random").rows][1] == "+6.0 (+5.0 to +7.0)"
     assert _rounds(found, section).rows[0] == ["random", 100.0, 0.0, 5.0]
 
 

@@ -13,6 +13,7 @@ from demos.coevolution.models.encoder import fresh
 from demos.coevolution.training.fit import Course, Lesson, fit, judged
 from demos.coevolution.training.jobs import MATERIALS, Learning, answer, learn
 from demos.coevolution.up.evolve import Evolution
+from demos.coevolution.up.ground import Sentences
 from demos.coevolution.weak.measure import Strengthened, Strengthening, strengthen
 from demos.coevolution.weak.report import recovered
 
@@ -51,7 +52,7 @@ def test_devices_teach_and_everything_is_judged(tmp_path: Path) -> None:
     learn(job)
     few = CourseSection(steps=1, batch=8, rate=1e-4)
     up = UpSection(rounds=1, stream=60, replay=8)
-    loop = Evolution("random", 1, 0, job.file, MODELS, up, tmp_path, "cpu")
+    loop = Evolution("random", 1, Sentences(MODELS, 0, tmp_path, job.file), up, tmp_path, "cpu")
     found = strengthen(Strengthening(loop, WeakSection(words=8, cloud=few, device=few)))
     for name, scores in vars(found).items():
         assert set(scores) == set(SCENES), name
