@@ -142,9 +142,6 @@ def _finite(what: str, value: float, peer: float | None, interval: Interval | No
 
 
 def _clean(table: Table) -> Table:
-    for row in table.rows:
-        if len(row) != len(table.columns):
-            raise ValueError(f"table {table.title!r}: {len(row)} cells for {len(table.columns)} columns in {row}")
     # JSON has no NaN; a cell that holds none is an empty cell.
     rows = [
         [None if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row] for row in table.rows

@@ -72,6 +72,14 @@ class Table(Record):
     caption: str = ""
     part: str = ""
 
+    @model_validator(mode="after")
+    def _rows_fit(self) -> Self:
+        # Here, not when the result is written: a chapter that fails an hour before the end costs less.
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.title!r}: {len(row)} cells for {len(self.columns)} columns in {row}")
+        return self
+
 
 class Figure(Record):
     """A picture beside `result.json`: `file` is an SVG in the run folder (a PNG of the same stem lies beside it)."""

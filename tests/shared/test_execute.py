@@ -64,13 +64,17 @@ def test_what_was_not_measured_is_null_and_the_json_is_strict(tmp_path: Path) ->
             "metric 'm' is not a finite",
         ),
         ({"metrics": [Metric(name="m", value=1, unit="")] * 2}, "metrics named twice"),
-        ({"tables": [TABLE.model_copy(update={"rows": [["a"]]})]}, "1 cells for 2 columns"),
         ({"figures": [Figure(file="no.svg", title="", caption="", alt="")]}, "not in the run folder"),
     ],
 )
 def test_a_result_nobody_could_quote_is_refused(tmp_path: Path, bad: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         checked(result().model_copy(update=bad), tmp_path)
+
+
+def test_a_table_whose_rows_do_not_fit_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="1 cells for 2 columns"):
+        Table(title="T", columns=TABLE.columns, rows=[["a"]])
 
 
 @pytest.mark.parametrize("step", ["write_atomically", "write_report"])

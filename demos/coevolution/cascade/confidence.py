@@ -29,15 +29,6 @@ def confidence(logits_n2: Floats, heat: float = 1.0) -> NDArray[np.float64]:
     return np.asarray(softmax(logits_n2.astype(np.float64) / heat, axis=1).max(axis=1))
 
 
-def together(*said: tuple[Floats, float]) -> NDArray[np.int64]:
-    """(n,) answers of several models that are heard together, each as sure as it is: the product of their odds.
-
-    said: of each its (n, 2) logits and its temperature.
-    """
-    scaled_mn2 = np.stack([logits_n2.astype(np.float64) / heat for logits_n2, heat in said])
-    return np.asarray(scaled_mn2.sum(0).argmax(1))
-
-
 def calibration_error(confidence_n: Floats, right_n: NDArray[np.bool_], bins: int = BINS) -> float:
     """Expected calibration error: how far confidence is from the share of right answers, over `bins` equal parts of .5
     to 1 (of which two classes leave none empty below), each by its share of the texts (Naeini et al. 2015).

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from demos.coevolution.cascade.choose import Judged, by_lot, least_rate, oracle, threshold
-from demos.coevolution.cascade.confidence import calibration_error, confidence, least_error, temperature, together
+from demos.coevolution.cascade.confidence import calibration_error, confidence, least_error, temperature
 from demos.coevolution.config import ModelsSection
 from demos.coevolution.data import HOME, SCENES, SLUG, texts
 from demos.coevolution.models.device import Device
@@ -30,7 +30,6 @@ from shared.seed import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Sent = tuple[float, float, float, float, float]
 RATES = tuple(round(0.05 * number, 2) for number in range(21))
 WITHIN = 0.005  # of the large model's accuracy, 0 to 1
 TARGET = 0.25  # share of the texts that may go up
@@ -42,23 +41,21 @@ TO_THE_EDGE = 0.5  # share of the texts that the device hands to the edge, where
 class Cascade:
     """Of one seed.
 
-    heat: temperature of the device; hot: of the large model; errors: expected calibration error of the device by scene,
-    before and after, and what it would be of who is exactly as sure as he is right; curves: accuracy on the test at
-    home at each of RATES, by who chooses; chosen: by scene, with the threshold that sends TARGET of those that
-    calibrate at home: the share sent, the cascade's accuracy when both are heard, the device's, the large model's, and
-    the cascade's when the large model alone is heard; anew: likewise, with each scene's own threshold; least: by who
-    chooses, the smallest share that is within WITHIN, with both heard, but for the oracle; through: at home, with the
-    edge between: share that reaches the edge, that reaches the cloud, accuracy, all heard;
+    heat: temperature of the device; errors: expected calibration error of the device by scene, before and after,
+    and what it would be of who is exactly as sure as he is right;
+    curves: accuracy on the test at home at each of RATES, by who chooses; chosen: by scene, with the threshold that
+    sends TARGET of those that calibrate at home: the share sent, the cascade's accuracy, the device's, the large
+    model's; anew: likewise, with each scene's own threshold; least: by who chooses, the smallest share that is within
+    WITHIN; through: at home, with the edge between: share that reaches the edge, that reaches the cloud, accuracy;
     by_state: at home, when what goes up is not the text but what the device's last layer is given of it: accuracy, and
     bytes of that in half precision.
     """
 
     heat: float
-    hot: float
     errors: dict[str, tuple[float, float, float]]
     curves: dict[str, list[float]]
-    chosen: dict[str, Sent]
-    anew: dict[str, Sent]
+    chosen: dict[str, tuple[float, float, float, float]]
+    anew: dict[str, tuple[float, float, float, float]]
     least: dict[str, float]
     through: tuple[float, float, float]
     by_state: tuple[float, int]
@@ -73,13 +70,10 @@ class Sides:
     edge: NDArray[np.float32]
     cloud: NDArray[np.float32]
 
-    def judged(self, heat: float, hot: float) -> Judged:
-        """The device and the cloud, at their temperatures."""
+    def judged(self, heat: float) -> Judged:
+        """The device and the cloud."""
         return Judged(
-            self.device.argmax(1) == self.labels,
-            self.cloud.argmax(1) == self.labels,
-            together((self.device, heat), (self.cloud, hot)) == self.labels,
-            confidence(self.device, heat),
+            self.device.argmax(1) == self.labels, self.cloud.argmax(1) == self.labels, confidence(self.device, heat)
         )
 
 
@@ -90,18 +84,16 @@ def cascade_of(folder: Path, seed: int, device: Path, edge: Path, home: ModelsSe
     fitted = {scene: _sides(models, frozen().calibration[scene][:most]) for scene in SCENES}
     tests = {scene: _sides(models, frozen().test[scene][:most]) for scene in SCENES}
     heat = temperature(fitted[HOME].device, fitted[HOME].labels)
-    hot = temperature(fitted[HOME].cloud, fitted[HOME].labels)
-    judged = {scene: sides.judged(heat, hot) for scene, sides in tests.items()}
-    own = {scene: threshold(confidence(sides.device, heat), TARGET) for scene, sides in fitted.items()}
+    judged = {scene: sides.judged(heat) for scene, sides in tests.items()}
+    own = {scene: threshold(sides.judged(heat).sure, TARGET) for scene, sides in fitted.items()}
     return Cascade(
         heat,
-        hot,
         {scene: _errors(sides, heat) for scene, sides in tests.items()},
         _curves(judged[HOME]),
         {str(scene): _sent(each, own[HOME]) for scene, each in judged.items()},
         {str(scene): _sent(each, own[scene]) for scene, each in judged.items()},
         _least(judged[HOME]),
-        _through(fitted[HOME], tests[HOME], heat, hot),
+        _through(fitted[HOME], tests[HOME], heat),
         _by_state(device, at_home(home, seed)[0], frozen().test[HOME][:most], judged[HOME].sure < own[HOME]),
     )
 
@@ -148,32 +140,28 @@ def _curves(judged: Judged) -> dict[str, list[float]]:
     return found
 
 
-def _sent(judged: Judged, border: float) -> Sent:
+def _sent(judged: Judged, border: float) -> tuple[float, float, float, float]:
     sent = judged.sure < border
-    alone = float(judged.small.mean()), float(judged.large.mean())
-    return float(sent.mean()), judged.accuracy(sent), *alone, judged.of_the_large(sent)
+    return float(sent.mean()), judged.accuracy(sent), float(judged.small.mean()), float(judged.large.mean())
 
 
 def _least(judged: Judged) -> dict[str, float]:
-    needed = max(0.0, float(judged.large.mean() - judged.small.mean()) - WITHIN)
-    gain = float(judged.both.mean() - judged.small.mean())
+    gap = float(judged.large.mean() - judged.small.mean())
+    needed = max(0.0, gap - WITHIN)
     return {
         "confidence": least_rate(judged, WITHIN),
-        "by lot": min(1.0, needed / gain) if gain > 0 else float(needed > 0),
+        "by lot": needed / gap if gap > 0 else 0.0,
         "oracle": needed,
     }
 
 
-def _through(fitted: Sides, test: Sides, heat: float, hot: float) -> tuple[float, float, float]:
-    """The device hands TO_THE_EDGE to the edge, and the edge of these so many to the cloud that it is TARGET of all;
-    who was asked is heard. heat, hot: temperatures of the device and of the cloud."""
-    warm = temperature(fitted.edge, fitted.labels)
+def _through(fitted: Sides, test: Sides, heat: float) -> tuple[float, float, float]:
+    """The device hands TO_THE_EDGE to the edge, and the edge of these so many to the cloud that it is TARGET of all."""
+    hot = temperature(fitted.edge, fitted.labels)
     to_edge = threshold(confidence(fitted.device, heat), TO_THE_EDGE)
     seen = confidence(fitted.device, heat) < to_edge
-    to_cloud = threshold(confidence(fitted.edge, warm)[seen], TARGET / max(seen.mean(), TARGET))
+    to_cloud = threshold(confidence(fitted.edge, hot)[seen], TARGET / max(seen.mean(), TARGET))
     at_edge = confidence(test.device, heat) < to_edge
-    at_cloud = at_edge & (confidence(test.edge, warm) < to_cloud)
-    heard = [(test.device, heat), (test.edge, warm), (test.cloud, hot)]
-    alone, two, three = (together(*heard[:number]) for number in (1, 2, 3))
-    said = np.where(at_cloud, three, np.where(at_edge, two, alone))
+    at_cloud = at_edge & (confidence(test.edge, hot) < to_cloud)
+    said = np.where(at_cloud, test.cloud.argmax(1), np.where(at_edge, test.edge.argmax(1), test.device.argmax(1)))
     return float(at_edge.mean()), float(at_cloud.mean()), float((said == test.labels).mean())

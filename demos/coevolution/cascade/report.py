@@ -58,8 +58,7 @@ def _interval(values: list[float]) -> Interval | None:
 
 def _behind(found: list[Cascade]) -> Headline:
     behind = [100 * (each.chosen[HOME][3] - each.chosen[HOME][1]) for each in found]
-    at = RATES.index(TARGET)
-    lot = [100 * (each.chosen[HOME][3] - each.curves["by lot"][at]) for each in found]
+    lot = [100 * (1 - each.chosen[HOME][0]) * (each.chosen[HOME][3] - each.chosen[HOME][2]) for each in found]
     return Headline(
         name=f"Points behind the large model with {100 * TARGET:g} % of the texts sent up",
         value=_mean(behind),
@@ -129,17 +128,15 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
         float(files[name].seconds.mean()) * 1e3 for name in ("device, 8 bits", "edge, 8 bits", CLOUD)
     )
     at = RATES.index(TARGET)
-    up, accuracy, alone, whole, replaced = (_mean([each.chosen[HOME][place] for each in found]) for place in range(5))
-    lot = _mean([each.curves["by lot"][at] for each in found])
+    up, accuracy, alone, whole = (_mean([each.chosen[HOME][place] for each in found]) for place in range(4))
     reached, beyond, through = (_mean([each.through[place] for each in found]) for place in range(3))
     by_state, size = _mean([each.by_state[0] for each in found]), found[0].by_state[1]
     mean_size = float(np.mean(sizes))
     lines: list[tuple[str, float, float, float, float]] = [
         ("device alone", 0.0, alone, small, 0.0),
         ("large model alone", 1.0, whole, large, mean_size),
-        ("by lot", TARGET, lot, small + TARGET * large, TARGET * mean_size),
+        ("by lot", up, alone + up * (whole - alone), small + up * large, up * mean_size),
         ("by confidence", up, accuracy, small + up * large, up * mean_size),
-        ("by confidence, the large model's word alone", up, replaced, small + up * large, up * mean_size),
         ("by confidence, the device's state instead of the text", up, by_state, small, up * size),
         (
             "by confidence, with the edge between",
@@ -172,9 +169,7 @@ def _ways(found: list[Cascade], trained: Trained) -> Table:
         ],
         caption=f"At home, mean of {len(found)} seeds. Computing: the device reads each text, in 8 bits; the edge, to "
         f"which it hands {100 * TO_THE_EDGE:g} % where it is there, in 8; the large model in 32; one thread, means. "
-        "Sent: the text itself. Where a text goes up, all who read it are heard, each as far as it is sure (the "
-        "product of their odds, at their temperatures), but where the large model's word alone is named, and for the "
-        "oracle.",
+        "Sent: the text itself.",
     )
 
 

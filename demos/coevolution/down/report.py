@@ -85,7 +85,7 @@ def _metrics(found: Found) -> list[Metric]:
 
 def _home(found: Found, config: CoevolutionConfig) -> Table:
     cloud, tests = float(np.mean(percent(found.cloud))), len(frozen().test[HOME][: config.models.test])
-    rows: list[list[str | float | None]] = [["cloud", cloud, None, None, None, 100.0]]
+    rows: list[list[str | float | None]] = [["cloud", cloud, *[None] * (len(MATERIALS) - 1), 100.0]]
     for student in dict.fromkeys(names(cell) for cell in found.students):
         mine = {cell[1]: percent(scores) for cell, scores in found.students.items() if names(cell) == student}
         means = [float(np.mean(mine[kind])) if kind in mine else None for kind in MATERIALS]

@@ -20,23 +20,12 @@ PAUSE = 2.0  # seconds in which a link that failed is not tried again
 
 @dataclass(frozen=True)
 class Answer:
-    """positive: its probability; by: who said it, or was heard besides; seconds: until it was there; bytes: that went
-    over the link."""
+    """positive: its probability; by: who said it; seconds: until it was there; bytes: that went over the link."""
 
     positive: float
     by: Literal["device", "cloud"]
     seconds: float
     bytes: int
-
-
-def both(own: float, theirs: float) -> float:
-    """Probability of positive when two are heard, each as far as it is sure: the product of their odds.
-
-    >>> both(0.5, 0.8)
-    0.8
-    """
-    yes, no = own * theirs, (1 - own) * (1 - theirs)
-    return yes / (yes + no) if yes + no > 0 else theirs
 
 
 class OnDevice:
@@ -59,8 +48,7 @@ class OnDevice:
         if own is None or (self.mode == "cascade" and max(own, 1 - own) < self.border):
             theirs, count = self._ask(usable(text))
             if theirs is not None:
-                said = theirs if own is None else both(own, theirs)
-                return Answer(said, "cloud", time.perf_counter() - start, count)
+                return Answer(theirs, "cloud", time.perf_counter() - start, count)
         if own is None:
             own = self.student(text)["positive"]
         return Answer(own, "device", time.perf_counter() - start, count)

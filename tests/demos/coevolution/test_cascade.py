@@ -1,14 +1,12 @@
 """Confidence, thresholds, and who is sent up."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demos.coevolution.cascade.choose import Judged, by_lot, least_rate, oracle, threshold
-from demos.coevolution.cascade.confidence import calibration_error, confidence, least_error, temperature, together
+from demos.coevolution.cascade.confidence import calibration_error, confidence, least_error, temperature
 
 
 def drawn(heat: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -38,14 +36,6 @@ def test_who_is_as_sure_as_right_still_shows_an_error_of_few_texts() -> None:
     assert least_error(np.ones(50), random) == 0
 
 
-def test_who_is_heard_together_counts_as_far_as_he_is_sure() -> None:
-    one, other = np.array([[0.0, 2.0], [1.0, 0.0]]), np.array([[3.0, 0.0], [0.5, 0.0]])
-    assert together((one, 1.0), (other, 1.0)).tolist() == [0, 0]
-    # Half as sure at twice the temperature: then the other's word weighs more.
-    assert together((one, 1.0), (other, 2.0)).tolist() == [1, 0]
-    np.testing.assert_array_equal(together((one, 5.0)), one.argmax(1))
-
-
 def test_an_error_is_how_far_confidence_is_from_what_is_right() -> None:
     assert calibration_error(np.full(10, 0.9), np.arange(10) < 6) == pytest.approx(0.3)
     # Too sure in one part and not sure enough in another do not make up for each other.
@@ -58,7 +48,7 @@ judgements = (
     st.integers(1, 60)
     .flatmap(
         lambda count: st.tuples(
-            *[st.lists(st.booleans(), min_size=count, max_size=count)] * 3,
+            *[st.lists(st.booleans(), min_size=count, max_size=count)] * 2,
             st.lists(st.floats(0.5, 1), min_size=count, max_size=count, unique=True),
         )
     )
@@ -74,10 +64,8 @@ def test_nobody_chooses_better_than_the_oracle(judged: Judged, rate: float) -> N
     sent[np.argsort(judged.sure)[:count]] = True
     best = oracle(judged, rate)
     assert best.sum() <= count
-    chosen = judged.of_the_large(best)
-    assert chosen >= judged.of_the_large(sent) - 1e-12
-    alone = replace(judged, both=judged.large)
-    assert chosen >= by_lot(alone, count / len(sent)) - 1e-12
+    assert judged.accuracy(best) >= judged.accuracy(sent) - 1e-12
+    assert judged.accuracy(best) >= by_lot(judged, count / len(sent)) - 1e-12
 
 
 @settings(max_examples=100, deadline=None)
