@@ -149,7 +149,7 @@ class ParticipantsSection(Section):
     )
     uploads: int = Field(default=12, ge=1, le=1000, description="Of these, sent up and rated. From 1 to 1000.")
     device: CourseSection = Field(
-        default=CourseSection(steps=40, rate=1e-3), description="A device with its own words, between two averages."
+        default=CourseSection(steps=40, rate=3e-3), description="A device with its own words, between two averages."
     )
 
 

@@ -84,8 +84,7 @@ def _headline(found: list[Strengthened]) -> Headline:
         peer="as it was",
         peer_value=float(np.mean(_new(found, "start"))),
         interval=bootstrap(ours, unit="streams"),
-        note=f"performance gap recovered: {_share(found, 'held')}, without holding to itself "
-        f"{_share(found, 'taught')}",
+        note=f"performance gap recovered: {_share(found, 'held')}, without holding to itself {_share(found, 'taught')}",
     )
 
 
