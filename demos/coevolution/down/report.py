@@ -158,7 +158,7 @@ def _figure(found: Found, run: Run) -> Figure:
         axes.axhline(float(np.mean(percent(scores))), color=colour, linewidth=1.2, label=name, zorder=0)
     axes.set_xticks(range(len(MATERIALS)), [kind.replace(" on ", "\non ") for kind in MATERIALS])
     axes.set_ylabel("accuracy at home [%]")
-    axes.legend(fontsize=9, loc="best")
+    axes.legend(fontsize=9, loc="lower right")
     return run.figure(
         drawing,
         "down",
