@@ -169,7 +169,7 @@ def soft(logits: Tensor, temperature: float) -> Tensor:
 
 @torch.inference_mode()
 def judged(model: nn.Module, rows: Rows, size: int = JUDGED, exact: bool = False) -> Tensor:
-    """(n, 2) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16."""
+    """(n, classes) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16."""
     if exact or isinstance(model, Device):
         return _each(model, rows, size)
     with devices.autocast("cpu"):
