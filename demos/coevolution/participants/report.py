@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +66,7 @@ def _found(trained: Trained) -> Found:
         }
         for way in WAYS:
             for number in range(section.seeds):
-                loop = replace(evolution(trained, number, up.model_copy(update=shared)), kept=False)
+                loop = evolution(trained, number, up.model_copy(update=shared))
                 jobs.append(Gathering(loop, count, way, course(section.device)))
     found: Found = {}
     for job, gathered in zip(jobs, trained.run.map("participants", gather, jobs), strict=True):

@@ -18,6 +18,7 @@ from demos.coevolution.pictures.digits import CLASSES, HOME, SIDE, digits
 from demos.coevolution.pictures.networks import Large, Small, by_chance
 from demos.coevolution.training.fit import Lesson, fit, judged, soft
 from demos.coevolution.training.jobs import course
+from shared.errors import UserError
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -71,13 +72,13 @@ class Pictures:
         return self._models[1]
 
     def arriving(self, seed: int, up: UpSection) -> list[NDArray[np.int64]]:
-        """Of each new scene as many. Raises ValueError when there are too few."""
+        """Of each new scene as many. Raises UserError when there are too few."""
         found: list[list[NDArray[np.int64]]] = [[] for _ in range(up.rounds)]
         new = {scene: places for scene, places in digits().rest.items() if scene != HOME}
         for scene, places in new.items():
             each = up.stream // len(new)
             if each * up.rounds > len(places):
-                raise ValueError(f"{each * up.rounds} pictures are to come of the scene {scene}, with {len(places)}")
+                raise UserError(f"{each * up.rounds} pictures are to come of the scene {scene}, with {len(places)}")
             order = generator(seed, SLUG, "pictures", scene).permutation(places)
             for number, part in enumerate(found):
                 part.append(order[number * each : (number + 1) * each])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +61,7 @@ class Found:
 
 
 def evolution(trained: Trained, number: int, up: UpSection, policy: Policy = "random") -> Evolution:
-    """Stream number i begins with the models of home number i, over and over; the first one is kept."""
+    """Stream number i begins with the models of home number i, over and over."""
     files = trained.lying("device", AT_HOME)
     home = number % len(trained.seeds)
     return Evolution(
@@ -72,13 +72,13 @@ def evolution(trained: Trained, number: int, up: UpSection, policy: Policy = "ra
         trained.folder,
         devices.resolve(trained.config.device),
         whole=number < up.whole,
-        kept=policy == up.policies[0] and number == 0,
     )
 
 
 def compare(trained: Trained, up: UpSection) -> Found:
     """Each policy on each stream."""
     jobs = [evolution(trained, number, up, policy) for policy in up.policies for number in range(up.seeds)]
+    jobs[0] = replace(jobs[0], kept=True)
     streams: dict[Policy, list[list[Round]]] = {}
     for job, rounds in zip(jobs, trained.run.map("streams", evolve, jobs), strict=True):
         streams.setdefault(job.policy, []).append(rounds)

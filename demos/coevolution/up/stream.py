@@ -8,6 +8,7 @@ import numpy as np
 
 from demos.coevolution.data import HOME, SCENES, SLUG, Scene, texts
 from demos.coevolution.splits import by_document
+from shared.errors import UserError
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ def rounds(
     """`count` times `size` places of `texts()`, none twice, of texts with a label and of such without.
 
     shares: of each new scene, together 1; given: places of each. Documents come in an order by lot, their sentences one
-    after the other; within a round the order is by lot. Raises ValueError when a scene has too few texts.
+    after the other; within a round the order is by lot. Raises UserError when a scene has too few texts.
     """
     found: list[list[NDArray[np.int64]]] = [[] for _ in range(count)]
     for scene in NEW:
         places = by_document(given[scene], generator(seed, SLUG, "stream", scene))
         borders = np.round(np.arange(count + 1) * size * shares.get(scene, 0.0)).astype(int)
         if borders[-1] > len(places):
-            raise ValueError(f"{borders[-1]} texts are to come of the scene {scene}, which has {len(places)}")
+            raise UserError(f"{borders[-1]} texts are to come of the scene {scene}, which has {len(places)}")
         for each, start, end in zip(found, borders[:-1], borders[1:], strict=True):
             each.append(places[start:end])
     random = generator(seed, SLUG, "order of arrival")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +33,7 @@ def weak(trained: Trained) -> Chapter:
     one_round = {"rounds": 1, "stream": section.texts, "shares": {scene: 1 / len(NEW) for scene in NEW}}
     jobs = []
     for number in range(section.seeds):
-        loop = replace(evolution(trained, number, trained.config.up.model_copy(update=one_round)), kept=False)
+        loop = evolution(trained, number, trained.config.up.model_copy(update=one_round))
         jobs.append(Strengthening(loop, section))
     found = trained.run.map("weak to strong", strengthen, jobs)
     return Chapter(

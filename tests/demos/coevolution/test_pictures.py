@@ -11,6 +11,7 @@ from demos.coevolution.pictures.digits import CLASSES, HOME, SHARES, SIDE, digit
 from demos.coevolution.pictures.ground import Pictures, Schooling, school
 from demos.coevolution.pictures.networks import Large, Small, by_chance
 from demos.coevolution.up.evolve import Evolution, Loop
+from shared.errors import UserError
 
 FEW = CourseSection(steps=2, batch=16, rate=1e-3)
 UP = UpSection(
@@ -62,7 +63,7 @@ def test_new_pictures_come_once_and_none_from_home() -> None:
     assert len(set(places.tolist())) == len(places)
     new = set(np.concatenate([part for scene, part in digits().rest.items() if scene != HOME]).tolist())
     assert set(places.tolist()) <= new
-    with pytest.raises(ValueError, match="are to come of the scene turned, with 550"):
+    with pytest.raises(UserError, match="are to come of the scene turned, with 550"):
         ground().arriving(3, UpSection(rounds=6, stream=360))
 
 

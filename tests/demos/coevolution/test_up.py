@@ -23,6 +23,7 @@ from demos.coevolution.up.ground import Sentences
 from demos.coevolution.up.policies import chosen
 from demos.coevolution.up.report import _rounds, policies_table, scenes_table
 from demos.coevolution.up.stream import NEW, one_rating, rounds
+from shared.errors import UserError
 from shared.seed import generator
 
 MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=CourseSection(steps=2, rate=1e-3, batch=8))
@@ -72,7 +73,7 @@ def test_no_text_comes_twice_and_none_that_judges() -> None:
 
 
 def test_more_than_there_are_cannot_come() -> None:
-    with pytest.raises(ValueError, match="are to come of the scene product, which has"):
+    with pytest.raises(UserError, match="are to come of the scene product, which has"):
         rounds(0, 6, 1000, {"product": 1.0}, frozen().rest)
 
 
