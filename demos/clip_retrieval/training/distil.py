@@ -133,12 +133,11 @@ def _joined(tower: Floats, shapes: NDArray[np.floating], share: float) -> Floats
 def trunk_features(model: Any, shape: Shape, pictures: NDArray[np.uint8]) -> Floats:
     """(n, w) what the image tower of open_clip's `model` sees before its head, of (n, s, s, 3) pictures."""
     device = next(model.parameters()).device
-    fast = devices.precision(device.type) == "bf16"
     model.eval()
     found = [np.zeros((0, model.visual.trunk.num_features), np.float32)]
     for at in range(0, len(pictures), SEEN):
         inputs = inputs_of(pictures[at : at + SEEN], shape.mean, shape.std, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+        with devices.autocast(device.type):
             found.append(model.visual.trunk(inputs).float().cpu().numpy())
     return np.concatenate(found)
 

@@ -7,6 +7,7 @@ teacher, by that too. As many steps as are asked for, however many texts there a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,28 +171,22 @@ def soft(logits: Tensor, temperature: float) -> Tensor:
 @torch.inference_mode()
 def judged(model: nn.Module, rows: Rows, size: int = JUDGED, exact: bool = False) -> Tensor:
     """(n, classes) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16."""
-    if exact or isinstance(model, Device):
-        return _each(model, rows, size)
-    with devices.autocast("cpu"):
-        return _each(model, rows, size).float()
+    return _each(model, rows, size, exact or isinstance(model, Device))
 
 
 @torch.inference_mode()
 def states_of(model: Any, rows: Rows, size: int = JUDGED) -> Tensor:
     """(n, w) of texts: what the head is given."""
-    model.eval()
-    if isinstance(model, Device):
-        return _each(model.pooled, rows, size)
-    with devices.autocast("cpu"):
-        return _each(model.pooled, rows, size).float()
+    return _each(model.eval().pooled, rows, size, isinstance(model, Device))
 
 
-def _each(function: Any, rows: Rows, size: int) -> Tensor:
+def _each(function: Any, rows: Rows, size: int, exact: bool) -> Tensor:
     found, order = [], []
-    for places in by_length([len(row) for row in rows], size):
-        found.append(function(*padded([rows[place] for place in places])))
-        order += places
-    together = torch.cat(found)
+    with contextlib.nullcontext() if exact else devices.autocast("cpu"):
+        for places in by_length([len(row) for row in rows], size):
+            found.append(function(*padded([rows[place] for place in places])))
+            order += places
+    together = torch.cat(found).float()
     result = torch.empty_like(together)
     result[torch.tensor(order)] = together
     return result
