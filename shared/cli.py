@@ -136,11 +136,12 @@ def doctor() -> None:
 def data_fetch(
     slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG...]", help="Demos.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The data of every demo.")] = False,
+    large: Annotated[bool, typer.Option("--large", help="Also large packages that only some profiles read.")] = False,
 ) -> None:
     """Download and check the data of demos; what is there and intact is kept."""
     from shared.commands.doctor import fetch_data
 
-    fetch_data(slugs or [], everything)
+    fetch_data(slugs or [], everything, large)
 
 
 def main() -> None:

@@ -59,6 +59,9 @@ class Package(_Part):
     licence: str = Field(description="Licence of the data.")
     homepage: str = Field(description="Where the data come from.")
     citation: str = Field(description="How to cite them.")
+    large: bool = Field(
+        default=False, description="Whether it is left out where it is not named: large, and for few profiles."
+    )
     members: list[Member] = Field(min_length=1, description="The files taken from the archive.")
 
 
@@ -145,7 +148,7 @@ def fetch_member(manifest: DataManifest, name: str) -> Path:
     package, member = manifest.member(name)
     target = cached(package, member)
     if state(package, member) != "present":
-        mend = f"trendlab data fetch {manifest.slug}"
+        mend = f"trendlab data fetch {manifest.slug}{' --large' if package.large else ''}"
         if os.environ.get("TRENDLAB_OFFLINE", "0") not in ("", "0"):
             raise UserError(f"{name} is not in {target.parent} and TRENDLAB_OFFLINE is set; with a network: {mend}")
         fetch(manifest, only=package.package)
@@ -170,15 +173,21 @@ def state(package: Package, member: Member) -> str:
     return "present"
 
 
-def fetch(manifest: DataManifest, only: str | None = None, say: Callable[[str], None] | None = None) -> list[Path]:
+def fetch(
+    manifest: DataManifest,
+    only: str | None = None,
+    say: Callable[[str], None] | None = None,
+    large: bool = False,
+) -> list[Path]:
     """Bring all members of the manifest, or of one package, into the cache and return their paths.
 
-    Files that are there and intact are kept. Raises UserError when pip fails or a checksum differs.
+    large: also packages that are marked so. Files that are there and intact are kept. Raises UserError when pip fails
+    or a checksum differs.
     """
     say = say or (lambda line: print(line, file=sys.stderr, flush=True))
     paths = []
     for package in manifest.packages:
-        if only not in (None, package.package):
+        if only not in (None, package.package) or (only is None and package.large and not large):
             continue
         absent = [member for member in package.members if state(package, member) != "present"]
         if absent:
@@ -192,7 +201,7 @@ def fetch(manifest: DataManifest, only: str | None = None, say: Callable[[str], 
 
 
 def uses(manifest: DataManifest, *names: str) -> list[DataUse]:
-    """Provenance records of the members named, or of all."""
+    """Provenance records of the members named, or of all that are not of large packages."""
     return [
         DataUse(
             name=f"{package.package}: {member.name}",
@@ -204,7 +213,7 @@ def uses(manifest: DataManifest, *names: str) -> list[DataUse]:
         )
         for package in manifest.packages
         for member in package.members
-        if not names or member.name in names
+        if (member.name in names if names else not package.large)
     ]
 
 

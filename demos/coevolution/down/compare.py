@@ -5,12 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from demos.coevolution.data import HOME
 from demos.coevolution.down.peers import Plain, Static, plain, static
-from demos.coevolution.training.jobs import LAST, MATERIALS, Learning, Material, Scores, learn
+from demos.coevolution.splits import frozen
+from demos.coevolution.training.jobs import (
+    LAST,
+    MATERIALS,
+    Learning,
+    Material,
+    Scores,
+    learn,
+    right_by_text,
+    students_answers,
+    teachers_answers,
+)
 from demos.coevolution.training.trained import Cell, Trained
 from shared import device as devices
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from demos.coevolution.config import CoevolutionConfig, StudentName
     from demos.coevolution.training.fit import Objective
 
@@ -22,11 +38,13 @@ LOSSES: dict[Objective, str] = {"KD": "device, torchdistill's KD", "DIST": "devi
 @dataclass(frozen=True)
 class Found:
     """Of each seed: the large model, the small ones, and the peers: on the same labels without a large model, or the
-    device on everything by another's loss."""
+    device on everything by another's loss. by_text: of the large model, "cloud", and of each student that learned from
+    all: (n,) the share of seeds that are right on each text of the test at home."""
 
     cloud: list[Scores]
     students: dict[Cell, list[Scores]]
     peers: dict[str, list[Scores]]
+    by_text: dict[str, NDArray[np.float64]]
 
 
 def cells(config: CoevolutionConfig) -> list[Cell]:
@@ -44,7 +62,16 @@ def learned_from(student: StudentName) -> tuple[Material, ...]:
 
 def compare(trained: Trained) -> Found:
     """Train everything."""
-    return Found(trained.clouds(), trained.students(cells(trained.config)), _peers(trained))
+    students = trained.students(cells(trained.config))
+    return Found(trained.clouds(), students, _peers(trained), _by_text(trained))
+
+
+def _by_text(trained: Trained) -> dict[str, NDArray[np.float64]]:
+    places = frozen().test[HOME][: trained.config.models.test]
+    answers = {"cloud": [teachers_answers(trained.folder, seed)[0] for seed in trained.seeds]}
+    for student in trained.config.down.students:
+        answers[student] = [students_answers(file) for file in trained.lying(student, LAST[student])]
+    return {name: np.mean([right_by_text(each, places) for each in said], axis=0) for name, said in answers.items()}
 
 
 def _peers(trained: Trained) -> dict[str, list[Scores]]:

@@ -12,8 +12,7 @@ from demos.coevolution.down.compare import LOSSES, PLAIN, Found, compare, learne
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import LAST, MATERIALS
 from shared.chapter import Chapter
-from shared.evaluation.compare import headline
-from shared.evaluation.intervals import bootstrap, paired_difference
+from shared.evaluation.intervals import bootstrap, paired_difference, paired_ratio
 from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
@@ -53,17 +52,19 @@ def names(cell: Cell) -> str:
 
 def _headline(found: Found, student: str) -> Headline:
     (cell,) = (cell for cell in found.students if cell[0] == student and cell[1] == LAST[cell[0]] and not cell[2])
-    kept = 100 * np.array(percent(found.students[cell])) / np.array(percent(found.cloud))
-    plain = 100 * np.array(percent(found.peers[PLAIN])) / np.array(percent(found.cloud))
-    return headline(
-        f"What the {student} keeps of the large model's accuracy",
-        {student: kept, PLAIN: plain},
-        ours=student,
-        peer=PLAIN,
+    cloud = np.array(percent(found.cloud))
+    kept = 100 * np.array(percent(found.students[cell])) / cloud
+    ours, whole = found.by_text[student], found.by_text["cloud"]
+    interval = paired_ratio(100 * ours, whole, unit="texts")
+    return Headline(
+        name=f"What the {student} keeps of the large model's accuracy",
+        value=float(100 * ours.sum() / whole.sum()),
         unit="%",
         direction="higher",
-        resampled="seeds",
-        note="at home",
+        peer=PLAIN,
+        peer_value=float(100 * np.mean(percent(found.peers[PLAIN])) / cloud.mean()),
+        interval=interval,
+        note=f"at home; of each seed {', '.join(f'{each:.1f}' for each in kept)}",
     )
 
 

@@ -15,6 +15,7 @@ from demos.coevolution.link.messages import Wire
 
 Mode = Literal["device", "cloud", "cascade"]
 PATIENCE = 5.0  # seconds that an answer of the cloud may take
+SPUN = 2e-4  # seconds
 PAUSE = 2.0  # seconds in which a link that failed is not tried again
 
 
@@ -29,29 +30,45 @@ class Answer:
 
 
 class OnDevice:
-    """border: confidence below which a cascade asks the cloud, .5 to 1; port: of the cloud, on this machine."""
+    """border: confidence below which a cascade asks the cloud, .5 to 1; port: of the cloud, on this machine; patience:
+    as PATIENCE; share: of a core that it has, above 0 to 1: it takes as long for what it computes as one so much slower
+    would."""
 
-    def __init__(self, version: Path, queue: Path, port: int, mode: Mode, border: float, patience: float = PATIENCE):
+    def __init__(
+        self,
+        version: Path,
+        queue: Path,
+        port: int,
+        mode: Mode,
+        border: float,
+        patience: float = PATIENCE,
+        share: float = 1.0,
+    ) -> None:
         self.student = Student(version)
         self.queue = Queue(queue)
-        self.port, self.mode, self.border, self.patience = port, mode, border, patience
+        self.port, self.mode, self.border, self.patience, self.share = port, mode, border, patience, share
         self._wire: Wire | None = None
         self._rest_until = 0.0
 
     def answer(self, text: str) -> Answer:
         """What the small model says, or the large one where it is asked and can be. Raises UserError for what is no
         text."""
-        start = time.perf_counter()
+        start, computed = time.perf_counter(), time.thread_time()
+        positive, by, count = self._answered(text)
+        _wait((time.thread_time() - computed) * (1 / self.share - 1))
+        return Answer(positive, by, time.perf_counter() - start, count)
+
+    def _answered(self, text: str) -> tuple[float, Literal["device", "cloud"], int]:
         own, count = None, 0
         if self.mode != "cloud":
             own = self.student(text)["positive"]
         if own is None or (self.mode == "cascade" and max(own, 1 - own) < self.border):
             theirs, count = self._ask(usable(text))
             if theirs is not None:
-                return Answer(theirs, "cloud", time.perf_counter() - start, count)
+                return theirs, "cloud", count
         if own is None:
             own = self.student(text)["positive"]
-        return Answer(own, "device", time.perf_counter() - start, count)
+        return own, "device", count
 
     def _ask(self, text: str) -> tuple[float | None, int]:
         wire = self._connected()
@@ -109,3 +126,12 @@ class OnDevice:
         """Hang up, and let go of the queue's file; what is in it stays there."""
         self._hang_up()
         self.queue.close()
+
+
+def _wait(seconds: float) -> None:
+    """Sleep, and for the last part, which a sleep would overshoot, spin."""
+    until = time.perf_counter() + seconds
+    if seconds > SPUN:
+        time.sleep(seconds - SPUN)
+    while time.perf_counter() < until:
+        pass

@@ -58,6 +58,7 @@ def link(trained: Trained) -> Chapter:
             str(out["device"]),
             border,
             1000 * rate,
+            section.share,
             [texts()[place].text for place in places],
             proxy,
         )
@@ -67,13 +68,15 @@ def link(trained: Trained) -> Chapter:
     return Chapter(
         headlines=[_headline(found)],
         metrics=_metrics(found),
-        tables=[_table(found)],
+        tables=[_table(found, section.share)],
         figures=[_figure(found, trained.run)],
         data=used(),
         notes=[
             f"Two processes on this machine, each on one thread and, where there are two cores, on one of its own; the "
             f"link between them is shaped by {shaper}, both ways through one bucket of {BURST:,} bytes. There is no "
-            "distance: a real link adds its round trip to each text that goes up.",
+            "distance: a real link adds its round trip to each text that goes up. The device has "
+            f"{100 * section.share:g} % of its core: after what it computes, it waits as long as a core so much slower "
+            "would take.",
             f"The cascade sends what the device is less sure of than {border:.3f}, chosen at home on texts that "
             f"calibrate so that {100 * TARGET:g} % go up. Bytes: messages both ways, without TCP and IP. The oracle "
             "takes the device's answer where it is right, and the cloud's elsewhere.",
@@ -131,7 +134,7 @@ def _metrics(found: dict[float, dict[str, Way]]) -> list[Metric]:
     ]
 
 
-def _table(found: dict[float, dict[str, Way]]) -> Table:
+def _table(found: dict[float, dict[str, Way]], share: float) -> Table:
     rows: list[list[str | float | None]] = []
     for rate, ways in found.items():
         for name, way in ways.items():
@@ -158,7 +161,8 @@ def _table(found: dict[float, dict[str, Way]]) -> Table:
             Column(name="accuracy", unit="%"),
         ],
         rows=rows,
-        caption=f"{len(next(iter(found.values()))['device'].seconds)} texts at home, one after the other.",
+        caption=f"{len(next(iter(found.values()))['device'].seconds)} texts at home, one after the other; "
+        f"the device has {100 * share:g} % of a core.",
     )
 
 

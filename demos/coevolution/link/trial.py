@@ -33,13 +33,14 @@ SHAPE = (
 
 @dataclass(frozen=True)
 class Task:
-    """cloud, device: folders of versions; border: of the cascade; rate: of the link [bit/s]; proxy: the link is a
-    process of ours, not the system's."""
+    """cloud, device: folders of versions; border: of the cascade; rate: of the link [bit/s]; share: of a core
+    that the device has; proxy: the link is a process of ours, not the system's."""
 
     cloud: str
     device: str
     border: float
     rate: float
+    share: float
     texts: list[str]
     proxy: bool
 
@@ -95,7 +96,9 @@ def _trial(task: Task) -> dict[str, list[dict[str, Any]]]:
             proxy = Proxy(port, Bucket(task.rate / 8, BURST)) if task.proxy else None
             for mode in get_args(Mode):
                 queue, to = folder / "queue.sqlite", proxy.port if proxy else port
-                with contextlib.closing(OnDevice(Path(task.device), queue, to, mode, task.border, READY)) as device:
+                with contextlib.closing(
+                    OnDevice(Path(task.device), queue, to, mode, task.border, READY, task.share)
+                ) as device:
                     device.answer("a warm start")
                     found[mode] = [asdict(device.answer(text)) for text in task.texts]
             if proxy:

@@ -70,7 +70,7 @@ def static_vectors(large: Encoder, width: int = WIDTH, vocabulary: Words | None 
     """(pieces, width): what `large` says of each word piece alone, on the axes along which these vary most."""
     large.eval()
     around = vocabulary or words()
-    every = torch.arange(large.body.config.vocab_size)
+    every = torch.arange(large.pieces)
     rows = torch.stack([torch.full_like(every, around.opens), every, torch.full_like(every, around.closes)], dim=1)
     with devices.autocast("cpu"):
         states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])

@@ -168,23 +168,26 @@ def soft(logits: Tensor, temperature: float) -> Tensor:
     return torch.softmax(logits / temperature, dim=1)
 
 
-@torch.inference_mode()
-def judged(model: nn.Module, rows: Rows, size: int = JUDGED, exact: bool = False) -> Tensor:
-    """(n, classes) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16."""
-    return _each(model, rows, size, exact or isinstance(model, Device))
+def judged(model: nn.Module, rows: Rows, size: int = JUDGED, exact: bool = False, device: str = "cpu") -> Tensor:
+    """(n, classes) logits of texts. exact: in 32 bits, as a file computes, also where trainings do in 16; device: where
+    it is computed, for which a model on the CPU goes there and comes back."""
+    found = _each(model.to(device), rows, size, exact or isinstance(model, Device), device)
+    model.to("cpu")
+    return found
 
 
-@torch.inference_mode()
 def states_of(model: Any, rows: Rows, size: int = JUDGED) -> Tensor:
     """(n, w) of texts: what the head is given."""
     return _each(model.eval().pooled, rows, size, isinstance(model, Device))
 
 
-def _each(function: Any, rows: Rows, size: int, exact: bool) -> Tensor:
+@torch.inference_mode()
+def _each(function: Any, rows: Rows, size: int, exact: bool, device: str = "cpu") -> Tensor:
     found, order = [], []
-    with contextlib.nullcontext() if exact else devices.autocast("cpu"):
+    with contextlib.nullcontext() if exact else devices.autocast(device):
         for places in by_length([len(row) for row in rows], size):
-            found.append(function(*padded([rows[place] for place in places])))
+            ids_nl, mask_nl = padded([rows[place] for place in places])
+            found.append(function(ids_nl.to(device), mask_nl.to(device)).cpu())
             order += places
     together = torch.cat(found).float()
     result = torch.empty_like(together)

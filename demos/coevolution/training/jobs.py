@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from demos.coevolution.config import CourseSection, ModelsSection, StudentName
+from demos.coevolution.config import CourseSection, LargeName, ModelsSection, StudentName
 from demos.coevolution.data import HOME, SCENES, SLUG, Scene, texts
 from demos.coevolution.models.device import by_chance, from_vectors, static_vectors
 from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
+from demos.coevolution.models.mpnet import mpnet_folder
 from demos.coevolution.models.top import Below, read_through
 from demos.coevolution.models.words import pieces, words
 from demos.coevolution.splits import frozen, labelled_at_home
@@ -97,29 +98,36 @@ def teach(job: Teaching) -> Scores:
     """The large model, on the labelled texts at home."""
     known, _ = at_home(job.models, job.seed)
     lesson = hard(known)
-    cloud = fit(fresh(None, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
+    cloud = fit(large(job.models.large, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
     torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
-    answer_stretches(cloud, job.models, job.seed, job.folder)
-    return answer(cloud, job.models, job.seed, job.folder)
+    answer_stretches(cloud, job.models, job.seed, job.folder, job.device)
+    return answer(cloud, job.models, job.seed, job.folder, job.device)
 
 
-def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> Scores:
-    """Let a large model answer all texts that others learn from, or that judge; it and its answers are left."""
+def large(name: LargeName, seed: int = 0) -> Encoder:
+    """One as it was published, with a head by chance, that reads MiniLM's word pieces as all models here do."""
+    return fresh(None, seed) if name == "MiniLM" else fresh(None, seed, mpnet_folder(), words())
+
+
+def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path, device: str = "cpu") -> Scores:
+    """Let a large model answer all texts that others learn from, or that judge; it and its answers are left. device:
+    where it is computed."""
     places = torch.as_tensor(np.concatenate([everything(models, seed), *judging(models)]))
     rows = pieces([texts()[place].text for place in places.tolist()])
-    below, states = read_through(cloud, rows, models.upper_layers)
+    below, states = read_through(cloud, rows, models.upper_layers, device)
     with torch.inference_mode():
         answers = Answers(places, cloud.head(states))
     torch.save(vars(answers) | {"states": states} | vars(below), folder / f"answers-{seed}.pt")
-    torch.save(cloud.state_dict(), folder / f"cloud-{seed}.pt")
+    torch.save({"large": models.large, "weights": cloud.state_dict()}, folder / f"cloud-{seed}.pt")
     return scored(answers, models)
 
 
-def answer_stretches(cloud: Encoder, models: ModelsSection, seed: int, folder: Path) -> None:
-    """Let a large model answer stretches of all texts that a small one may learn from; both are left."""
+def answer_stretches(cloud: Encoder, models: ModelsSection, seed: int, folder: Path, device: str = "cpu") -> None:
+    """Let a large model answer stretches of all texts that a small one may learn from; both are left. device: as for
+    `answer`."""
     rows = pieces([texts()[place].text for place in everything(models, seed)])
     cut = stretches(rows, models.stretches, generator(seed, SLUG, "stretches"))
-    logits = judged(cloud, cut) if cut else torch.empty(0, CLASSES)
+    logits = judged(cloud, cut, device=device) if cut else torch.empty(0, CLASSES)
     torch.save({"rows": cut, "logits": logits}, folder / f"stretches-{seed}.pt")
 
 
@@ -131,8 +139,13 @@ def learn(job: Learning) -> Scores:
     places = torch.as_tensor(np.concatenate(judging(job.models)))
     answers = Answers(places, judged(student, pieces([texts()[place].text for place in places.tolist()])))
     if job.objective == "ours":
-        torch.save(student.state_dict() | {"answers": vars(answers)}, job.file)
+        leave(student, answers, job.models, job.file)
     return scored(answers, job.models)
+
+
+def leave(student: nn.Module, answers: Answers, models: ModelsSection, file: Path) -> None:
+    """A small model, and what it said of the texts that judge."""
+    torch.save({"large": models.large, "weights": student.state_dict(), "answers": vars(answers)}, file)
 
 
 def student_file(folder: Path, student: str, kind: Material, seed: int, blank: bool) -> Path:
@@ -157,17 +170,17 @@ def _left(file: Path) -> dict[str, Any]:
 
 def opened_cloud(folder: Path, seed: int) -> Encoder:
     """A large model that was trained."""
-    cloud = Encoder()
-    cloud.load_state_dict(_left(folder / f"cloud-{seed}.pt"))
+    left = _left(folder / f"cloud-{seed}.pt")
+    cloud = large(left["large"])
+    cloud.load_state_dict(left["weights"])
     return cloud.eval()
 
 
 def opened_student(file: Path, student: StudentName) -> nn.Module:
     """A small model that was trained."""
     left = _left(file)
-    del left["answers"]
-    model = by_chance(words().size, 0) if student == "device" else inherited(Encoder())
-    model.load_state_dict(left)
+    model = by_chance(words().size, 0) if student == "device" else inherited(large(left["large"]))
+    model.load_state_dict(left["weights"])
     return model.eval()
 
 
@@ -240,7 +253,12 @@ def scored(answers: Answers, models: ModelsSection) -> Scores:
 
 def right(answers: Answers, places: NDArray[np.int64]) -> float:
     """Share of these texts, which have labels, that are answered as they are labelled, 0 to 1."""
-    return float((answers.of(places).argmax(1).numpy() == labels_of(places)).mean())
+    return float(right_by_text(answers, places).mean())
+
+
+def right_by_text(answers: Answers, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether each of these texts, which have labels, is answered as it is labelled."""
+    return np.asarray(answers.of(places).argmax(1).numpy() == labels_of(places))
 
 
 def labels_of(places: NDArray[np.int64]) -> NDArray[np.int64]:

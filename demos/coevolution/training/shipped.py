@@ -20,7 +20,7 @@ from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import Encoder, inherited
 from demos.coevolution.models.words import pieces, words
 from demos.coevolution.training.fit import judged
-from demos.coevolution.training.jobs import MATERIALS, Answers, Scores, answer, judging, scored, student_file
+from demos.coevolution.training.jobs import MATERIALS, Answers, Scores, answer, judging, leave, scored, student_file
 from shared.errors import UserError
 from shared.files import written_whole
 
@@ -131,5 +131,5 @@ def open_shipped(job: Opening) -> tuple[Scores, dict[StudentName, Scores]]:
         students[student] = scored(answers, job.models)
         for material in MATERIALS:
             file = student_file(job.folder, student, material, job.seed, False)
-            torch.save(model.state_dict() | {"answers": vars(answers)}, file)
+            leave(model, answers, job.models, file)
     return scores, students

@@ -128,12 +128,16 @@ class Loop:
         return threshold(confidence(self.small_on(places)[0]), self.job.up.asked)
 
     def feedback(self, picked: list[int]) -> list[int | None]:
-        """Of each the class that comes back for it; None for a person who names none."""
+        """Of each the class that comes back for it; None for a person who names none. shuffled: words of people, for
+        other texts, by which a class is still as frequent as it is; coin: not even that."""
         if self.job.policy == "pseudo-labels":
             return [int(label) for label in self.cloud_on(np.array(picked)).argmax(1)]
         words = [self.ground.word(place, self.job.seed) for place in picked]
         if self.job.policy == "shuffled":
             words = [words[place] for place in self.random.permutation(len(words))]
+        if self.job.policy == "coin":
+            tossed = self.random.integers(self.ground.classes, size=len(words)).tolist()
+            words = [None if word is None else toss for word, toss in zip(words, tossed, strict=True)]
         return words
 
     def cloud_on(self, places: NDArray[np.int64]) -> Tensor:

@@ -3,13 +3,26 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel
+from onnxruntime import InferenceSession
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2Model,
+    MPNetConfig,
+    MPNetModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
+from demos.coevolution.deploy.export import INPUT, OUTPUT, export
 from demos.coevolution.models.batches import padded
 from demos.coevolution.models.device import WIDTH, from_vectors, static_vectors
 from demos.coevolution.models.encoder import fresh, inherited
+from demos.coevolution.models.top import Top, read_through
 from demos.coevolution.models.words import TOKENIZER, Words, words
 from demos.coevolution.training.fit import Course, Lesson, fit, judged
 from shared.errors import UserError
@@ -18,12 +31,16 @@ SIZES = {"hidden_size": 144, "num_hidden_layers": 3, "num_attention_heads": 4, "
 TEXTS = ["a fine film", "not good", "it is, I must say, the longest and the dullest of all his films"]
 
 
-@pytest.fixture(params=["bert", "roberta"])
+@pytest.fixture(params=["bert", "roberta", "mpnet"])
 def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if request.param == "bert":
             model = BertModel(BertConfig(vocab_size=words().size, **SIZES))
+        elif request.param == "mpnet":
+            model = MPNetModel(MPNetConfig(vocab_size=words().size, max_position_embeddings=514, **SIZES))
+            # It begins with the same for all distances, near and far, which would tell nothing.
+            torch.nn.init.normal_(model.encoder.relative_attention_bias.weight, std=0.5)
         else:
             model = RobertaModel(RobertaConfig(vocab_size=words().size, max_position_embeddings=514, **SIZES))
     model.save_pretrained(tmp_path)
@@ -45,6 +62,49 @@ def test_another_encoder_is_trained_cut_and_made_small(checkpoint: Path) -> None
     vectors = static_vectors(cloud, vocabulary=vocabulary)
     assert vectors.shape == (vocabulary.size, WIDTH)
     assert judged(from_vectors(vectors, 0, vocabulary).eval(), rows).shape == (3, 2)
+
+
+def test_cut_in_two_and_as_a_file_it_says_what_it_says_whole(checkpoint: Path, tmp_path: Path) -> None:
+    rows = Words(checkpoint / TOKENIZER)(TEXTS)
+    cloud = fresh(None, 0, checkpoint).eval()
+    with torch.inference_mode():
+        states = [cloud.body(input_ids=torch.tensor([row])).last_hidden_state.mean(1) for row in rows]
+        whole = cloud.head(torch.cat(states))
+    torch.testing.assert_close(judged(cloud, rows, exact=True), whole, rtol=1e-4, atol=1e-5)
+    below, pooled = read_through(cloud, rows, layers=1)
+    torch.testing.assert_close(pooled, torch.cat(states), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(judged(Top(cloud, 1), below.of([0, 1, 2]), exact=True), whole, rtol=0.05, atol=0.01)
+    export(cloud, tmp_path / "model.onnx", bits=32)
+    session = InferenceSession(tmp_path / "model.onnx")
+    said = np.concatenate([session.run([OUTPUT], {INPUT: np.array([row])})[0] for row in rows])
+    np.testing.assert_allclose(said, whole.numpy(), atol=1e-4)
+
+
+def test_it_reads_the_word_pieces_of_another_vocabulary(tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = BertModel(BertConfig(vocab_size=words().size, **SIZES))
+    # The same pieces, numbered from the end.
+    plain = json.loads(words().tokenizer.to_str())
+    last = words().size - 1
+    plain["model"]["vocab"] = {piece: last - number for piece, number in plain["model"]["vocab"].items()}
+    for sign in plain["added_tokens"]:
+        sign["id"] = last - sign["id"]
+    for sign in plain["post_processor"]["special_tokens"].values():
+        sign["ids"] = [last - number for number in sign["ids"]]
+    model.save_pretrained(tmp_path)
+    (tmp_path / TOKENIZER).write_text(json.dumps(plain))
+    rows = words()(TEXTS)
+    own = Words(tmp_path / TOKENIZER)(TEXTS)
+    assert own[0] == [last - number for number in rows[0]]
+    alone, given = fresh(None, 0, tmp_path), fresh(None, 0, tmp_path, words())
+    torch.testing.assert_close(judged(given.eval(), rows), judged(alone.eval(), own))
+    assert given.pieces == words().size
+    torch.testing.assert_close(judged(inherited(given).eval(), rows), judged(inherited(alone).eval(), own))
+    del plain["model"]["vocab"]["film"]
+    (tmp_path / TOKENIZER).write_text(json.dumps(plain))
+    with pytest.raises(UserError, match="knows no piece 'film'"):
+        fresh(None, 0, tmp_path, words())
 
 
 def test_the_signs_of_a_vocabulary_are_known() -> None:

@@ -72,6 +72,16 @@ def test_without_a_link_the_device_goes_on_alone(on_device: Callable[..., OnDevi
     assert len(device.queue) == 1
 
 
+def test_who_has_a_share_of_a_core_takes_longer(
+    on_device: Callable[..., OnDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = on_device(NOBODY, "device", 1.0, 1.0, 0.25)
+    computed = iter([5.0, 5.01])
+    monkeypatch.setattr("time.thread_time", lambda: next(computed))
+    whole = device.answer("a good film").seconds
+    assert whole >= 0.01 * (1 / 0.25 - 1)
+
+
 def test_a_cut_link_loses_no_word(
     version: Path, on_device: Callable[..., OnDevice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +190,7 @@ def test_a_slow_link_is_slow_for_who_uses_it(version: Path, tmp_path: Path, prox
     if not proxy and not may_shape():
         pytest.skip("the system does not let a link be shaped")
     # Twenty texts of 500 bytes over 8 kB/s, of which the first 4 kB are free.
-    task = Task(str(version), str(version), 0.0, 64_000, ["good " * 100] * 20, proxy)
+    task = Task(str(version), str(version), 0.0, 64_000, 1.0, ["good " * 100] * 20, proxy)
     found = shaped(task, tmp_path)
     seconds = {mode: sum(answer["seconds"] for answer in answers) for mode, answers in found.items()}
     assert seconds["cloud"] > 0.7

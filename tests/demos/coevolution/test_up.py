@@ -149,6 +149,9 @@ def test_what_comes_back_is_what_the_policy_says(home: tuple[Path, Path]) -> Non
     shuffled = mixed.feedback(picked)
     assert Counter(shuffled) == Counter(told)
     assert shuffled != told
+    tossed = Loop(evolution(home, "coin")).feedback(picked)
+    assert [word is None for word in tossed] == [word is None for word in told]
+    assert 8 < sum(word == 1 for word in tossed) < 32
     assert alone.feedback(picked) == [int(label) for label in alone.cloud_on(np.array(picked)).argmax(1)]
 
 
