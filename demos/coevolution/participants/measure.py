@@ -86,7 +86,7 @@ def _average(loop: Loop, job: Gathering) -> int:
         trained = [_alone(loop, words, job.course, loop.seed_of(number)) for words in heard if words]
         counts = [len(words) for words in heard if words]
         candidate = averaged(loop.small, [model.state_dict() for model in trained], counts)
-        loop.small, _, _ = loop.goes_out("device", loop.small, candidate)
+        loop.small, _ = loop.goes_out("device", loop.small, candidate)
     return sum(len(words) for words in heard)
 
 

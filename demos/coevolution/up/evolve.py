@@ -152,7 +152,7 @@ class Loop:
         lesson = self.with_home(number, np.array([place for place, _ in said], dtype=np.int64), heard.float())
         how = course(self.job.up.cloud, head_factor=1.0)
         candidate = fit(copy.deepcopy(self.top), lesson, how, self.seed_of(number), self.job.device)
-        self.top, learned, _ = self.goes_out("cloud", self.top, candidate)
+        self.top, learned = self.goes_out("cloud", self.top, candidate)
         return learned
 
     def with_home(self, number: int, places: NDArray[np.int64], targets: Tensor) -> Lesson:
@@ -168,7 +168,7 @@ class Loop:
         how = course(self.job.up.device, head_factor=1.0)
         lesson = Lesson(self.ground.for_the_small(places), soft(self.cloud_on(places), how.temperature))
         candidate = fit(copy.deepcopy(self.small), lesson, how, self.seed_of(number), self.job.device)
-        self.small, taught, _ = self.goes_out("device", self.small, candidate)
+        self.small, taught = self.goes_out("device", self.small, candidate)
         return taught
 
     def rehearsed(self, number: int, count: int) -> NDArray[np.int64]:
@@ -199,23 +199,18 @@ class Loop:
         """Of a training in a round."""
         return 1000 * self.job.seed + number
 
-    def goes_out(self, kind: str, old: Any, new: Any) -> tuple[Any, bool, float]:
+    def goes_out(self, kind: str, old: Any, new: Any) -> tuple[Any, bool]:
         """What takes the place of `old`: `new`, or if that loses too much in a scene, what lies half-way between their
-        weights, or `old` itself; whether it is another; and what it, or `new`, loses in the scene that loses most, on
-        what calibrates: 0 to 1, negative when all gain. A loss is against `old`, and against what was there before the
-        first round, so that small losses do not add up."""
-        first_lost: float | None = None
+        weights, or `old` itself; and whether it is another. A loss is against `old`, and against what was there before
+        the first round, so that small losses do not add up."""
         for share in SHARES:
             candidate = new if share == 1 else between(old, new, share)
             scores = self.expected(candidate, kind)
             before = {scene: max(self.start[kind][scene], score) for scene, score in self.gate[kind].items()}
-            losses = {scene: before[scene] - scores[scene] for scene in scores}
-            lost = max(losses.values())
-            first_lost = lost if first_lost is None else first_lost
-            if all(loss <= self.tolerated(scene) for scene, loss in losses.items()):
+            if all(before[scene] - score <= self.tolerated(scene) for scene, score in scores.items()):
                 self.gate[kind] = scores
-                return candidate, True, lost
-        return old, False, first_lost or 0.0
+                return candidate, True
+        return old, False
 
     def tolerated(self, scene: str) -> float:
         """What a scene may lose, 0 to 1; of home more is known, and less may be lost."""

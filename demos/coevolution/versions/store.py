@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from demos.coevolution.versions.version import RECORD, Version, read, sha256, write
 from shared.errors import UserError
-from shared.files import folder_written_whole, written_whole
+from shared.files import written_whole
 
 STUDENTS = "students"  # folder of a run with its versions
 CURRENT = "current.json"
@@ -65,10 +65,8 @@ class Store:
             told = json.dumps([parent, teacher, data, files], sort_keys=True)
             name = f"{kind}-{number}-{hashlib.sha256(told.encode()).hexdigest()[:DIGITS]}"
             version = Version(name, kind, parent, teacher, data, temperature, scores, note, files)
-            with folder_written_whole(self.folder / name) as whole:
-                for file in files:
-                    (temporary / file).replace(whole / file)
-                write(version, whole)
+            write(version, temporary)
+            temporary.rename(self.folder / name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return version
