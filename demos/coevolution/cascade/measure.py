@@ -89,7 +89,7 @@ def cascade_of(folder: Path, seed: int, device: Path, edge: Path, home: ModelsSe
     return Cascade(
         heat,
         {scene: _errors(sides, heat) for scene, sides in tests.items()},
-        _curves(judged[HOME]),
+        curves_of(judged[HOME]),
         {str(scene): _sent(each, own[HOME]) for scene, each in judged.items()},
         {str(scene): _sent(each, own[scene]) for scene, each in judged.items()},
         _least(judged[HOME]),
@@ -128,7 +128,8 @@ def _errors(sides: Sides, heat: float) -> tuple[float, float, float]:
     return before, after, least_error(confidence(sides.device, heat), generator(0, SLUG, "calibrated"))
 
 
-def _curves(judged: Judged) -> dict[str, list[float]]:
+def curves_of(judged: Judged) -> dict[str, list[float]]:
+    """Accuracy at each of RATES, by who chooses."""
     order = np.argsort(judged.sure, kind="stable")
     found: dict[str, list[float]] = {"confidence": [], "by lot": [], "oracle": []}
     for rate in RATES:

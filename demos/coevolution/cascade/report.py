@@ -28,11 +28,12 @@ def cascade(trained: Trained) -> Chapter:
         cascade_of(trained.folder, seed, device, edge, trained.config.models)
         for seed, device, edge in zip(trained.seeds, devices, edges, strict=True)
     ]
+    whole = 100 * _mean([each.chosen[HOME][3] for each in found])
     return Chapter(
         headlines=[_behind(found), _least(found), _error(found)],
         metrics=_metrics(found),
         tables=[_ways(found, trained), _scenes(found), _calibration(found)],
-        figures=[_figure(found, trained.run)],
+        figures=[curves_figure([each.curves for each in found], whole, trained.run, "at home")],
         data=used(),
         notes=[
             "The temperature and the confidence below which a text goes up are chosen on texts that calibrate, and "
@@ -215,30 +216,32 @@ def _calibration(found: list[Cascade]) -> Table:
     )
 
 
-def _figure(found: list[Cascade], run: Run) -> Figure:
+def curves_figure(curves: list[dict[str, list[float]]], whole: float, run: Run, where: str) -> Figure:
+    """Accuracy by how many texts go up. curves: of each seed, as `curves_of` has them; whole: accuracy of the large
+    model [%]; where: the texts are from."""
     from matplotlib import pyplot
 
     drawing, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     shares = 100 * np.array(RATES)
     for name, style in (("oracle", ":"), ("confidence", "-"), ("by lot", "--")):
-        lines = 100 * np.array([each.curves[name] for each in found])
+        lines = 100 * np.array([each[name] for each in curves])
         axes.plot(shares, lines.mean(0), style, label=name)
-        if name == "confidence":
+        if name == "confidence" and len(curves) > 1:
             axes.fill_between(shares, lines.min(0), lines.max(0), alpha=0.15)
-    whole = 100 * _mean([each.chosen[HOME][3] for each in found])
     axes.axhspan(whole - 100 * WITHIN, whole, color="#8a8f98", alpha=0.25, label=f"within {100 * WITHIN:g} points")
     axes.axvline(100 * TARGET, color="#8a8f98", linewidth=0.8)
     axes.set_xlabel("texts that go up [%]")
-    axes.set_ylabel("accuracy at home [%]")
+    axes.set_ylabel(f"accuracy {where} [%]")
     axes.legend(fontsize=9, loc="lower right")
+    ranges = "Mean over seeds, and their range; the" if len(curves) > 1 else "The"
     return run.figure(
         drawing,
         "cascade",
         title="Accuracy by how many texts go up",
-        caption="Mean over seeds, and their range; the grey band is where the large model is.",
+        caption=f"{ranges} grey band is where the large model is.",
         alt=f"At {100 * TARGET:g} %: "
         + ", ".join(
-            f"{name} {100 * _mean([each.curves[name][RATES.index(TARGET)] for each in found]):.1f} %"
+            f"{name} {100 * _mean([each[name][RATES.index(TARGET)] for each in curves]):.1f} %"
             for name in ("oracle", "confidence", "by lot")
         ),
     )

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from demos.coevolution.cascade.choose import Judged, threshold
 from demos.coevolution.cascade.confidence import calibration_error, confidence, temperature
-from demos.coevolution.cascade.measure import TARGET
+from demos.coevolution.cascade.measure import TARGET, curves_of
+from demos.coevolution.cascade.report import curves_figure
 from demos.coevolution.data import SLUG
 from demos.coevolution.deploy.gate import Judging, send
 from demos.coevolution.models.device import from_vectors, static_vectors
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from demos.coevolution.config import CoevolutionConfig
     from shared.demo import Run
+    from shared.result import Figure
 
 PLAIN = "TF-IDF, logistic regression"
 TESTS = CALIBRATES = 0.2  # share of the labelled texts
@@ -67,7 +69,9 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
     right = {name: _right(each, labels, parts.test) for name, each in logits.items()}
     right[PLAIN] = _plain(given, parts, labels)
     _sent(run, given, parts, models, logits, vocabulary)
-    return _told(config, given, parts, right, _table(right, logits, labels, parts))
+    both = _both(right, logits, labels, parts)
+    figure = curves_figure([curves_of(both)], 100 * float(right["cloud"].mean()), run, "on your texts")
+    return _told(config, given, parts, right, _table(right, logits, labels, parts), figure)
 
 
 def _sent(
@@ -99,7 +103,12 @@ def _sent(
 
 
 def _told(
-    config: CoevolutionConfig, given: Own, parts: Parts, right: dict[str, NDArray[np.float64]], table: Table
+    config: CoevolutionConfig,
+    given: Own,
+    parts: Parts,
+    right: dict[str, NDArray[np.float64]],
+    table: Table,
+    figure: Figure,
 ) -> Result:
     return Result(
         headlines=[
@@ -118,7 +127,7 @@ def _told(
             for name, each in right.items()
         ],
         tables=[table],
-        figures=[],
+        figures=[figure],
         data=[_use(config, given)],
         notes=[
             f"{len(parts.known)} labelled texts are learned from, {len(parts.calibration)} calibrate, "
@@ -199,6 +208,15 @@ def _plain(given: Own, parts: Parts, labels: NDArray[np.int64]) -> NDArray[np.fl
     return (fitted_plain(known, labels[parts.known].tolist()).predict(test) == labels[parts.test]).astype(float)
 
 
+def _both(
+    right: dict[str, NDArray[np.float64]], logits: dict[str, Tensor], labels: NDArray[np.int64], parts: Parts
+) -> Judged:
+    """The device and the large model on the test, with the temperature that suits what calibrates."""
+    heat = temperature(_at(logits["device"], parts.calibration), labels[parts.calibration])
+    sure = confidence(_at(logits["device"], parts.test), heat)
+    return Judged(right["device"].astype(bool), right["cloud"].astype(bool), sure)
+
+
 def _table(
     right: dict[str, NDArray[np.float64]], logits: dict[str, Tensor], labels: NDArray[np.int64], parts: Parts
 ) -> Table:
@@ -212,9 +230,8 @@ def _table(
         rows.append([name, 100 * float(each.mean()), f"{interval.low:.1f} to {interval.high:.1f}", error, None])
     heat = temperature(_at(logits["device"], parts.calibration), labels[parts.calibration])
     border = threshold(confidence(_at(logits["device"], parts.calibration), heat), TARGET)
-    sure = confidence(_at(logits["device"], parts.test), heat)
-    both = Judged(right["device"].astype(bool), right["cloud"].astype(bool), sure)
-    sent = sure < border
+    both = _both(right, logits, labels, parts)
+    sent = both.sure < border
     share = 100 * float(sent.mean())
     rows.append(["device, and the cloud where it is not sure", 100 * both.accuracy(sent), None, None, share])
     return Table(

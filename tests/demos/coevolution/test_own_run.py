@@ -50,6 +50,7 @@ def test_models_are_made_of_own_texts_and_answer(tmp_path: Path) -> None:
     folder, envelope = execute(DEMO, config, "smoke", Options(tmp_path, quiet=True))
     assert [row[0] for row in envelope.result.tables[0].rows][:3] == ["cloud", "edge", "device"]
     assert envelope.result.data[0].name == "own.csv"
+    assert (folder / envelope.result.figures[0].file).is_file()
     store = Store(folder / "students")
     assert set(store.current()) == {"cloud", "edge", "device"}
     assert set(Student(store.deployed("device"))("a good thing")) == {"negative", "positive"}
