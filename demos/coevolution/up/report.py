@@ -52,7 +52,8 @@ def up(trained: Trained) -> Chapter:
             f"and home not more than {section.tolerated_at_home:g} points of the mean probability of the right answer; "
             "if not, one half-way to it, if that does not; otherwise the old one stays.",
             "Pseudo-labels: by lot, but nobody is asked; the large model learns what it says itself. Shuffled: by lot, "
-            "but what people say comes back for another text of the round: a gain from that is not from their words.",
+            "but what people say comes back for another text of the round: a gain from that is not from their words, "
+            "if perhaps from how many are positive. Coin: from neither.",
         ],
     )
 
