@@ -32,19 +32,20 @@ if TYPE_CHECKING:
 
 PLAIN = "TF-IDF, logistic regression"
 STATIC = "model2vec, logistic regression"
+TEST, CALIBRATION = "test", "calibration"
 LOSSES: dict[Objective, str] = {"KD": "device, torchdistill's KD", "DIST": "device, torchdistill's DIST"}
 
 
 @dataclass(frozen=True)
 class Found:
     """Of each seed: the large model, the small ones, and the peers: on the same labels without a large model, or the
-    device on everything by another's loss. by_text: of the large model, "cloud", and of each student that learned from
-    all: (n,) the share of seeds that are right on each text of the test at home."""
+    device on everything by another's loss. by_text: of each part at home that no training saw, of the large
+    model, "cloud", and of each student that learned from all: (n,) the share of seeds that are right on each text."""
 
     cloud: list[Scores]
     students: dict[Cell, list[Scores]]
     peers: dict[str, list[Scores]]
-    by_text: dict[str, NDArray[np.float64]]
+    by_text: dict[str, dict[str, NDArray[np.float64]]]
 
 
 def cells(config: CoevolutionConfig) -> list[Cell]:
@@ -66,12 +67,18 @@ def compare(trained: Trained) -> Found:
     return Found(trained.clouds(), students, _peers(trained), _by_text(trained))
 
 
-def _by_text(trained: Trained) -> dict[str, NDArray[np.float64]]:
-    places = frozen().test[HOME][: trained.config.models.test]
+def _by_text(trained: Trained) -> dict[str, dict[str, NDArray[np.float64]]]:
     answers = {"cloud": [teachers_answers(trained.folder, seed)[0] for seed in trained.seeds]}
     for student in trained.config.down.students:
         answers[student] = [students_answers(file) for file in trained.lying(student, LAST[student])]
-    return {name: np.mean([right_by_text(each, places) for each in said], axis=0) for name, said in answers.items()}
+    parts = {TEST: frozen().test[HOME], CALIBRATION: frozen().calibration[HOME]}
+    return {
+        part: {
+            name: np.mean([right_by_text(each, places[: trained.config.models.test]) for each in said], axis=0)
+            for name, said in answers.items()
+        }
+        for part, places in parts.items()
+    }
 
 
 def _peers(trained: Trained) -> dict[str, list[Scores]]:

@@ -8,8 +8,8 @@ import pytest
 from demos.coevolution.config import CoevolutionConfig, DownSection
 from demos.coevolution.data import SCENES
 from demos.coevolution.demo import DEMO
-from demos.coevolution.down.compare import PLAIN, Found
-from demos.coevolution.down.report import _gains, _headline, _home, _metrics
+from demos.coevolution.down.compare import PLAIN, TEST, Found
+from demos.coevolution.down.report import _gains, _headline, _home, _metrics, _parts
 from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
 from shared.execute import Options, execute
@@ -34,7 +34,7 @@ def found() -> Found:
         for number, kind in enumerate(MATERIALS)
     }
     # Of 100 texts 82 and 78 are answered right by both seeds, the device's all among the cloud's.
-    by_text = {"cloud": np.arange(100) < 82, "device": np.arange(100) < 78}
+    by_text = {TEST: {"cloud": np.arange(100) < 82, "device": np.arange(100) < 78}}
     return Found(score, {**students, ("device", MATERIALS[-1], True): score}, {PLAIN: score}, by_text)  # type: ignore[dict-item]
 
 
@@ -50,6 +50,7 @@ def test_tables_follow_from_scores() -> None:
     # Four discordant of 82: a standard error of about 2.4 points.
     assert 89 < kept.interval.low < 92
     assert 98 < kept.interval.high <= 100
+    assert _parts(found()).rows[0][:5] == ["device, test", 100, 82.0, 78.0, kept.value]
     assert kept.note == "at home; of each seed 95.0, 95.2"
     values = {metric.name: metric.value for metric in _metrics(found())}
     assert values["device, labels alone, film"] == pytest.approx(74)
