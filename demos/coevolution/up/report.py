@@ -200,7 +200,7 @@ def _figure(found: Found, run: Run) -> Figure:
         axes.set_xlabel("round")
     for row in grid:
         row[0].set_ylabel("accuracy [%]")
-    grid[0][0].legend(fontsize=8)
+    drawing.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(found.streams))
     ends = {policy: np.mean(found.gains(policy, "cloud")) for policy in found.streams}
     return run.figure(
         drawing,
