@@ -1,6 +1,6 @@
 """What takes longer than a run: SetFit on the same labels, and streams in which it may pay to choose who is sent up.
 
-trendlab bench coevolution
+trendlab bench coevolution --profile cpu
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from demos.coevolution.down.setfit import Pairs, setfit
 from demos.coevolution.training.trained import Trained
 from demos.coevolution.up.compare import Found, compare
 from demos.coevolution.up.stream import NEW
+from shared.errors import UserError
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Result, Table
@@ -38,7 +39,9 @@ STUDIES: dict[str, dict[str, Any]] = {
 
 
 def measure(config: CoevolutionConfig, run: Run) -> Result:
-    """Train, stream, tell."""
+    """Train, stream, tell. Raises UserError for a profile that is too small."""
+    if config.models.seeds < 2 or config.models.unlabelled is not None:
+        raise UserError("the bench needs two seeds and all texts: trendlab bench coevolution --profile cpu")
     with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
         trained = Trained(config, run, Path(folder))
         clouds = trained.clouds()

@@ -13,6 +13,7 @@ ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link"
 LargeName = Literal["MiniLM", "MPNet"]
 StudentName = Literal["edge", "device"]
 Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled", "coin"]
+SHARES_OFF = 1e-3
 Rate = Annotated[float, Field(gt=0, le=1)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -23,7 +24,17 @@ class CourseSection(Section):
     steps: Steps = Field(description="Steps of its training. From 1 to 100000.")
     batch: int = Field(default=32, ge=1, le=4096, description="Texts in a step. From 1 to 4096.")
     rate: Rate = Field(description="Highest learning rate. Above 0, at most 1.")
+
+
+class TaughtSection(CourseSection):
+    """How one is trained that learns from a teacher's answers."""
+
     temperature: float = Field(default=2.0, ge=0.1, le=20, description="Of a teacher's answers. From 0.1 to 20.")
+
+
+class EdgeSection(TaughtSection):
+    """How one is trained whose states are as wide as its teacher's."""
+
     state_weight: float = Field(
         default=0.0, ge=0, le=1000, description="Of the loss by the teacher's states; 0 without. From 0 to 1000."
     )
@@ -59,11 +70,11 @@ class ModelsSection(Section):
     cloud: CourseSection = Field(
         default=CourseSection(steps=200, rate=5e-5), description="The large model, on the labels."
     )
-    edge: CourseSection = Field(
-        default=CourseSection(steps=700, rate=3e-4, state_weight=5.0), description="Two of its layers."
+    edge: EdgeSection = Field(
+        default=EdgeSection(steps=1000, rate=3e-4, state_weight=5.0), description="Two of its layers."
     )
-    device: CourseSection = Field(
-        default=CourseSection(steps=3200, batch=64, rate=3e-3), description="Vectors of word pieces."
+    device: TaughtSection = Field(
+        default=TaughtSection(steps=3200, batch=64, rate=3e-3), description="Vectors of word pieces."
     )
     upper_layers: int = Field(
         default=2, ge=1, le=5, description="Last layers of the large model that learn from feedback. From 1 to 5."
@@ -109,7 +120,7 @@ class UpSection(Section):
         description="Texts at home that the large model sees again. From 0 to 6000.",
     )
     rehearsed: int = Field(
-        default=400,
+        default=1200,
         ge=0,
         le=10000,
         description="Texts at home that the small model sees again. From 0 to 10000.",
@@ -126,8 +137,8 @@ class UpSection(Section):
     cloud: CourseSection = Field(
         default=CourseSection(steps=40, rate=1.5e-4), description="The large model's last layers, in a round."
     )
-    device: CourseSection = Field(
-        default=CourseSection(steps=300, batch=64, rate=1e-3), description="The device's model, in a round."
+    device: TaughtSection = Field(
+        default=TaughtSection(steps=300, batch=64, rate=1e-3), description="The device's model, in a round."
     )
 
 
@@ -196,14 +207,14 @@ class PicturesSection(Section):
     cloud: CourseSection = Field(
         default=CourseSection(steps=200, batch=64, rate=1e-3), description="The large model, at home."
     )
-    device: CourseSection = Field(
-        default=CourseSection(steps=600, batch=64, rate=2e-3), description="The device's model, at home."
+    device: TaughtSection = Field(
+        default=TaughtSection(steps=600, batch=64, rate=2e-3), description="The device's model, at home."
     )
     cloud_again: CourseSection = Field(
         default=CourseSection(steps=60, batch=64, rate=3e-4), description="The large model, in a round."
     )
-    device_again: CourseSection = Field(
-        default=CourseSection(steps=200, batch=64, rate=1e-3), description="The device's model, in a round."
+    device_again: TaughtSection = Field(
+        default=TaughtSection(steps=200, batch=64, rate=1e-3), description="The device's model, in a round."
     )
 
 
@@ -245,6 +256,14 @@ class CoevolutionConfig(DemoConfig):
             raise ValueError("models.source=shipped goes with models.large=MiniLM, of which one is shipped")
         if self.models.source == "shipped" and "down" in self.chapters:
             raise ValueError("models.source=shipped has no chapter down, which trains")
+        if self.own.checkpoint is not None and self.own.csv is None:
+            raise ValueError("own.checkpoint goes with own.csv, the texts that it learns from")
+        if self.own.csv is not None and self.models.large != "MiniLM":
+            raise ValueError("own.csv takes another large model by own.checkpoint, not by models.large")
+        if self.up.uploads > self.up.stream:
+            raise ValueError("up.uploads must not be more than up.stream")
+        if abs(sum(self.up.shares.values()) - 1) > SHARES_OFF:
+            raise ValueError("up.shares must sum to 1")
         if "down" in self.chapters and self.models.seeds < 2:
             raise ValueError("the chapter down needs models.seeds of 2 or more, for its intervals")
         return self

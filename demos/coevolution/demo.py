@@ -3,7 +3,7 @@
 trendlab run coevolution                               the texts, and small models from a large one
 trendlab run coevolution --profile cpu                 the table of the card
 trendlab run coevolution 'chapters=[texts]'            what the data are
-trendlab bench coevolution                             SetFit, and when it pays to choose who is sent up
+trendlab bench coevolution --profile cpu               SetFit, and when it pays to choose who is sent up
 trendlab run coevolution own.csv=FILE                  on your own texts
 trendlab students answer "not a good film"             asks the device's model of the newest run
 """

@@ -46,7 +46,8 @@ class Cascade:
     curves: accuracy on the test at home at each of RATES, by who chooses; chosen: by scene, with the threshold that
     sends TARGET of those that calibrate at home: the share sent, the cascade's accuracy, the device's, the large
     model's; anew: likewise, with each scene's own threshold; least: by who chooses, the smallest share that is within
-    WITHIN; through: at home, with the edge between: share that reaches the edge, that reaches the cloud, accuracy;
+    WITHIN; helped: share of texts at home that the large model has right and the device has not; through: at home,
+    with the edge between: share that reaches the edge, that reaches the cloud, accuracy;
     by_state: at home, when what goes up is not the text but what the device's last layer is given of it: accuracy, and
     bytes of that in half precision.
     """
@@ -57,6 +58,7 @@ class Cascade:
     chosen: dict[str, tuple[float, float, float, float]]
     anew: dict[str, tuple[float, float, float, float]]
     least: dict[str, float]
+    helped: float
     through: tuple[float, float, float]
     by_state: tuple[float, int]
 
@@ -93,6 +95,7 @@ def cascade_of(folder: Path, seed: int, device: Path, edge: Path, home: ModelsSe
         {str(scene): _sent(each, own[HOME]) for scene, each in judged.items()},
         {str(scene): _sent(each, own[scene]) for scene, each in judged.items()},
         _least(judged[HOME]),
+        float((judged[HOME].large & ~judged[HOME].small).mean()),
         _through(fitted[HOME], tests[HOME], heat),
         _by_state(device, at_home(home, seed)[0], frozen().test[HOME][:most], judged[HOME].sure < own[HOME]),
     )

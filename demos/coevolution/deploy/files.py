@@ -81,7 +81,7 @@ def deployed(trained: Trained) -> Deployed:
             else:
                 folders[name] = _other(spare, kind, model, bits)
                 parities[name] = parity(Student(folders[name]), by)
-    if trained.config.models.source == "trained":
+    if trained.config.models.source == "trained" and trained.config.models.large == "MiniLM":
         write(trained.run.folder / WEIGHTS, dict(_models(folder, seed)))
     asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]
     order = {CLOUD: folders[CLOUD], **folders}

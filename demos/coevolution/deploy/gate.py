@@ -14,6 +14,7 @@ from demos.coevolution.deploy.runtime import MODEL, TOKENIZER, Student
 from demos.coevolution.models.words import words
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import Answers, labels_of
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +97,7 @@ def send(
     vocabulary: Words | None = None,
 ) -> Sent:
     """Add a version in 8 bits, and deploy it if it is at one with its model; otherwise one in 32. heat: temperature of
-    its answers."""
+    its answers. Raises UserError where that is not either; nothing is deployed then."""
     folders: dict[int, Path] = {}
     found: dict[int, Parity] = {}
     for bits in (8, 32):
@@ -114,6 +115,8 @@ def send(
         found[bits] = parity(Student(folders[bits]), by)
         if found[bits].holds:
             break
+    else:
+        raise UserError(f"the file of the {kind} does not say what its model says, not even in 32 bits: {found[32]}")
     store.deploy(version.name)
     return Sent(version, folders, found)
 

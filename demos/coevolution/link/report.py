@@ -79,7 +79,7 @@ def link(trained: Trained) -> Chapter:
             "would take.",
             f"The cascade sends what the device is less sure of than {border:.3f}, chosen at home on texts that "
             f"calibrate so that {100 * TARGET:g} % go up. Bytes: messages both ways, without TCP and IP. The oracle "
-            "takes the device's answer where it is right, and the cloud's elsewhere.",
+            "asks the cloud where that is right and the device is not.",
             "A cut link, a cloud that is killed and a device that is killed are tests (tests/demos/coevolution/"
             "test_link.py): the device goes on, and no word of a person is lost or counted twice.",
         ],
@@ -104,9 +104,10 @@ def _ways(answers: dict[str, list[dict[str, Any]]], labels: np.ndarray) -> dict[
         for name, said in answers.items()
     }
     own, theirs = found["device"], found["cloud"]
+    helps = theirs.right & ~own.right
     found[ORACLE] = Way(
-        np.where(own.right, own.seconds, own.seconds + theirs.seconds),
-        np.where(own.right, 0, theirs.bytes),
+        own.seconds + np.where(helps, theirs.seconds, 0),
+        np.where(helps, theirs.bytes, 0),
         own.right | theirs.right,
     )
     return found

@@ -18,7 +18,7 @@ from demos.coevolution.cascade.report import curves_figure
 from demos.coevolution.data import SLUG
 from demos.coevolution.deploy.gate import Judging, send
 from demos.coevolution.models.device import from_vectors, static_vectors
-from demos.coevolution.models.encoder import CLASSES, fresh, inherited
+from demos.coevolution.models.encoder import CLASSES, fresh, inherited, without_dropout
 from demos.coevolution.models.words import TOKENIZER, Words, words
 from demos.coevolution.own.read import Own, read
 from demos.coevolution.splits import near_duplicates
@@ -172,7 +172,8 @@ def _trained(
     run.say("train the large model")
     known = [rows[place] for place in parts.known]
     hard = Lesson(known, functional.one_hot(labels, CLASSES).float())
-    cloud = fit(fresh(None, seed, config.own.checkpoint), hard, course(models.cloud), seed, device)
+    checkpoint = config.own.checkpoint.expanduser() if config.own.checkpoint else None
+    cloud = fit(fresh(None, seed, checkpoint), hard, course(models.cloud), seed, device)
     run.say("let it answer")
     everything = [rows[place] for place in (*parts.known, *parts.unlabelled)]
     states = states_of(cloud, everything)
@@ -183,13 +184,14 @@ def _trained(
         run.say(f"train the {kind}")
         how = course(section)
         if kind == "edge":
-            lesson = Lesson(everything, soft(said, how.temperature), states)
-            found[kind] = fit(inherited(cloud), lesson, how, seed, device)
+            lesson = Lesson(everything, soft(said, section.temperature), states, section.temperature)
+            found[kind] = fit(without_dropout(inherited(cloud)), lesson, how, seed, device)
             continue
         cut = stretches(everything, models.stretches, generator(seed, SLUG, "stretches"))
         heard = torch.cat([said, judged(cloud, cut)]) if cut else said
         start = from_vectors(static_vectors(cloud, vocabulary=vocabulary), seed, vocabulary)
-        found[kind] = fit(start, Lesson([*everything, *cut], soft(heard, how.temperature)), how, seed, device)
+        lesson = Lesson([*everything, *cut], soft(heard, section.temperature), temperature=section.temperature)
+        found[kind] = fit(start, lesson, how, seed, device)
     return found
 
 

@@ -85,6 +85,8 @@ def _average(loop: Loop, job: Gathering) -> int:
             words += [(place, int(rating > 0)) for place, rating in ratings if rating]
         trained = [_alone(loop, words, job.course, loop.seed_of(number)) for words in heard if words]
         counts = [len(words) for words in heard if words]
+        if not counts:
+            continue
         candidate = averaged(loop.small, [model.state_dict() for model in trained], counts)
         loop.small, _ = loop.goes_out("device", loop.small, candidate)
     return sum(len(words) for words in heard)

@@ -132,8 +132,8 @@ def school(job: Schooling) -> Path:
     large = fit(
         by_chance(Large, job.seed), Lesson(rows, labels), course(section.cloud, head_factor=1.0), job.seed, job.device
     )
-    rows, how = list(digits().images[torch.as_tensor(here)]), course(section.device, head_factor=1.0)
-    lesson = Lesson(rows, soft(judged(large, rows), how.temperature))
-    small = fit(by_chance(Small, job.seed), lesson, how, job.seed, job.device)
+    rows, heat = list(digits().images[torch.as_tensor(here)]), section.device.temperature
+    lesson = Lesson(rows, soft(judged(large, rows), heat), temperature=heat)
+    small = fit(by_chance(Small, job.seed), lesson, course(section.device, head_factor=1.0), job.seed, job.device)
     torch.save({"large": large.state_dict(), "small": small.state_dict()}, job.file)
     return job.file

@@ -42,25 +42,25 @@ JUDGED = 64  # texts at once
 @dataclass(frozen=True)
 class Lesson:
     """What is learned from. rows: word pieces of n texts, or of a `Top` their (l, w) states below the cut; targets:
-    (n, 2) probabilities, at the course's temperature; states: (n, w) of the teacher, or None."""
+    (n, 2) probabilities; states: (n, w) of the teacher, or None; temperature: by which the logits behind the targets
+    were divided; 1 for labels, and for what somebody said as it was said."""
 
     rows: Rows
     targets: Tensor
     states: Tensor | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
 class Course:
-    """How. steps: of `batch` texts; rate: the highest; temperature: of the targets; state_weight: of the loss by
-    states; head_factor: of the rate, for the head of an encoder, which is much higher when it begins by chance;
-    objective: "ours", or one of torchdistill's losses, which take all else as it is here; own_share: of a target that
-    is the model's own answer at that moment, made certain, so that it may hold to what it knows better (Burns et al.
-    2023)."""
+    """How. steps: of `batch` texts; rate: the highest; state_weight: of the loss by states, where a lesson has some;
+    head_factor: of the rate, for the head of an encoder, which is much higher when it begins by chance; objective:
+    "ours", or one of torchdistill's losses, which take all else as it is here; own_share: of a target that is the
+    model's own answer at that moment, made certain, so that it may hold to what it knows better (Burns et al. 2023)."""
 
     steps: int
     batch: int
     rate: float
-    temperature: float = 1.0
     state_weight: float = 0.0
     head_factor: float = 10.0
     objective: Objective = "ours"
@@ -68,7 +68,9 @@ class Course:
 
 
 def fit(model: M, lesson: Lesson, course: Course, seed: int, device: str = "cpu") -> M:
-    """Train `model` in place and return it, on the CPU, ready to judge."""
+    """Train `model` in place and return it, on the CPU, ready to judge. Raises ValueError when there are no texts."""
+    if not len(lesson.rows):
+        raise ValueError("there is nothing to learn from")
     accelerator = devices.accelerator(device, devices.precision(device))
     optimizers: list[Any] = _optimizers(model, course)
     schedules = [LambdaLR(each, lambda step: _share(step / course.steps)) for each in optimizers]
@@ -111,9 +113,11 @@ def _share(progress: float) -> float:
 def _loss(model: Any, lesson: Lesson, course: Course, places: list[int], device: Any) -> Tensor:
     ids_nl, mask_nl = (part.to(device) for part in padded([lesson.rows[place] for place in places]))
     targets_n2 = lesson.targets[places].to(device)
-    heat = course.temperature
+    heat = lesson.temperature
     if course.objective != "ours":
-        return _torchdistill(course)(_as_output(model(ids_nl, mask_nl)), _as_output(targets_n2.log() * heat))
+        return _torchdistill(course.objective, heat)(
+            _as_output(model(ids_nl, mask_nl)), _as_output(targets_n2.log() * heat)
+        )
     if lesson.states is None or course.state_weight == 0:
         logits_n2 = model(ids_nl, mask_nl)
         if course.own_share > 0:
@@ -127,12 +131,12 @@ def _loss(model: Any, lesson: Lesson, course: Course, places: list[int], device:
 
 
 @functools.cache
-def _torchdistill(course: Course) -> Any:
-    """Its loss, as its documentation sets it up: KD at the course's temperature, DIST at 1."""
+def _torchdistill(objective: Objective, temperature: float) -> Any:
+    """Its loss, as its documentation sets it up: KD at this temperature, DIST at 1."""
     from torchdistill.losses.mid_level import DISTLoss, KDLoss
 
     places = {f"{who}_module_{what}": value for who in ("student", "teacher") for what, value in MODULE.items()}
-    return KDLoss(**places, temperature=course.temperature, alpha=0) if course.objective == "KD" else DISTLoss(**places)
+    return KDLoss(**places, temperature=temperature, alpha=0) if objective == "KD" else DISTLoss(**places)
 
 
 def _as_output(logits: Tensor) -> dict[str, dict[str, Tensor]]:

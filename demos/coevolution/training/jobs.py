@@ -5,7 +5,7 @@ A large model learns from few labels at home, and answers for many texts; small 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -17,7 +17,7 @@ from torch.nn import functional
 from demos.coevolution.config import CourseSection, LargeName, ModelsSection, StudentName
 from demos.coevolution.data import HOME, SCENES, SLUG, Scene, texts
 from demos.coevolution.models.device import by_chance, from_vectors, static_vectors
-from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited
+from demos.coevolution.models.encoder import CLASSES, Encoder, fresh, inherited, without_dropout
 from demos.coevolution.models.mpnet import mpnet_folder
 from demos.coevolution.models.top import Below, read_through
 from demos.coevolution.models.words import pieces, words
@@ -134,8 +134,8 @@ def answer_stretches(cloud: Encoder, models: ModelsSection, seed: int, folder: P
 def learn(job: Learning) -> Scores:
     """A small model."""
     section = job.models.edge if job.student == "edge" else job.models.device
-    lesson, how = material(job, replace(course(section), objective=job.objective))
-    student = fit(_start(job), lesson, how, job.seed, job.device)
+    how = course(section, objective=job.objective)
+    student = fit(_start(job), material(job, section.temperature), how, job.seed, job.device)
     places = torch.as_tensor(np.concatenate(judging(job.models)))
     answers = Answers(places, judged(student, pieces([texts()[place].text for place in places.tolist()])))
     if job.objective == "ours":
@@ -208,11 +208,11 @@ def judging(models: ModelsSection) -> list[NDArray[np.int64]]:
     return [places[: models.test] for part in (frozen().calibration, frozen().test) for places in part.values()]
 
 
-def material(job: Learning, how: Course) -> tuple[Lesson, Course]:
-    """What is learned from, and how: from labels there is no temperature, and there are no states."""
+def material(job: Learning, temperature: float) -> Lesson:
+    """What is learned from. temperature: of a teacher's answers; labels have none."""
     known, others = at_home(job.models, job.seed)
     if job.material == "labels alone":
-        return hard(known), replace(how, temperature=1.0, state_weight=0.0)
+        return hard(known)
     places = {
         "distilled on the labelled": known,
         "and on others at home": np.concatenate([known, others]),
@@ -221,10 +221,10 @@ def material(job: Learning, how: Course) -> tuple[Lesson, Course]:
     rows = answers.rows(places)
     said = pieces([texts()[place].text for place in places])
     if job.material != "and on stretches of all":
-        return Lesson(said, soft(answers.logits[rows], how.temperature), states[rows]), how
+        return Lesson(said, soft(answers.logits[rows], temperature), states[rows], temperature)
     cut = torch.load(job.folder / f"stretches-{job.seed}.pt", weights_only=True)
-    targets = soft(torch.cat([answers.logits[rows], cut["logits"]]), how.temperature)
-    return Lesson([*said, *cut["rows"]], targets), replace(how, state_weight=0.0)
+    targets = soft(torch.cat([answers.logits[rows], cut["logits"]]), temperature)
+    return Lesson([*said, *cut["rows"]], targets, temperature=temperature)
 
 
 def hard(places: NDArray[np.int64]) -> Lesson:
@@ -238,12 +238,13 @@ def _start(job: Learning) -> nn.Module:
         if job.blank:
             return by_chance(words().size, job.seed)
         return from_vectors(torch.load(job.folder / f"vectors-{job.seed}.pt", weights_only=True), job.seed)
-    return inherited(opened_cloud(job.folder, job.seed))
+    edge = inherited(opened_cloud(job.folder, job.seed))
+    return edge if job.material == "labels alone" else without_dropout(edge)
 
 
 def course(section: CourseSection, **others: Any) -> Course:
     """As the config has it, and others of its fields."""
-    return Course(section.steps, section.batch, section.rate, section.temperature, section.state_weight, **others)
+    return Course(section.steps, section.batch, section.rate, getattr(section, "state_weight", 0.0), **others)
 
 
 def scored(answers: Answers, models: ModelsSection) -> Scores:

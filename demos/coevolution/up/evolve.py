@@ -69,12 +69,10 @@ class Loop:
         self.job, self.ground = job, job.ground
         self.top: Any = self.ground.large()
         self.small: Any = self.ground.small()
-        places = self.ground.calibration[self.ground.home]
-        first = {"cloud": self.ground.said(places), "device": self.on(self.small, places)}
-        labels = self.ground.labels(places)
-        self.heat = {kind: temperature(logits.numpy(), labels) for kind, logits in first.items()}
-        self.gate = {"cloud": self.expected(None, "cloud"), "device": self.expected(self.small, "device")}
+        self.gate = {"cloud": self.expected(None), "device": self.expected(self.small)}
         self.start = dict(self.gate)
+        # Who picks by lot picks the same under all policies, whatever else is by lot there.
+        self.picks = generator(job.seed, SLUG, "loop", "picks")
         self.random = generator(job.seed, SLUG, "loop", job.policy)
         self.sent: list[int] = []
         self.targets: list[int | None] = []
@@ -96,7 +94,7 @@ class Loop:
     def _round(self, number: int, arrived: NDArray[np.int64]) -> Round:
         up = self.job.up
         logits, states = self.small_on(arrived)
-        picked = arrived[chosen(self.job.policy, confidence(logits), states, up.uploads, self.random)].tolist()
+        picked = arrived[chosen(self.job.policy, confidence(logits), states, up.uploads, self.picks)].tolist()
         unsure = arrived[confidence(logits) < self.border()].tolist()
         asked = [place for place in unsure if place not in set(picked)]
         self.sent += picked
@@ -150,6 +148,8 @@ class Loop:
         said = [(place, target) for place, target in zip(self.sent, self.targets, strict=True) if target is not None]
         heard = functional.one_hot(torch.tensor([target for _, target in said], dtype=torch.long), self.ground.classes)
         lesson = self.with_home(number, np.array([place for place, _ in said], dtype=np.int64), heard.float())
+        if not len(lesson.rows):
+            return False
         how = course(self.job.up.cloud, head_factor=1.0)
         candidate = fit(copy.deepcopy(self.top), lesson, how, self.seed_of(number), self.job.device)
         self.top, learned = self.goes_out("cloud", self.top, candidate)
@@ -165,8 +165,8 @@ class Loop:
         """The device's model learns what the large one now says of home and of what came up."""
         home = self.rehearsed(number, self.job.up.rehearsed)
         places = np.concatenate([home, np.array(self.sent + self.asked, dtype=np.int64)])
-        how = course(self.job.up.device, head_factor=1.0)
-        lesson = Lesson(self.ground.for_the_small(places), soft(self.cloud_on(places), how.temperature))
+        how, heat = course(self.job.up.device, head_factor=1.0), self.job.up.device.temperature
+        lesson = Lesson(self.ground.for_the_small(places), soft(self.cloud_on(places), heat), temperature=heat)
         candidate = fit(copy.deepcopy(self.small), lesson, how, self.seed_of(number), self.job.device)
         self.small, taught = self.goes_out("device", self.small, candidate)
         return taught
@@ -205,7 +205,7 @@ class Loop:
         the first round, so that small losses do not add up."""
         for share in SHARES:
             candidate = new if share == 1 else between(old, new, share)
-            scores = self.expected(candidate, kind)
+            scores = self.expected(candidate)
             before = {scene: max(self.start[kind][scene], score) for scene, score in self.gate[kind].items()}
             if all(before[scene] - score <= self.tolerated(scene) for scene, score in scores.items()):
                 self.gate[kind] = scores
@@ -217,18 +217,20 @@ class Loop:
         up = self.job.up
         return (up.tolerated_at_home if scene == self.ground.home else up.tolerated) / 100
 
-    def expected(self, model: nn.Module | None, kind: str) -> Scores:
+    def expected(self, model: nn.Module | None) -> Scores:
         """In each scene, of what calibrates, the mean probability of the right answer: the accuracy that is expected of
         who answers by lot as he is sure. Of 300 texts its difference between two versions is known to half a point,
-        where that of the accuracy is to two: by that, most of what is rejected would be rejected for nothing.
+        where that of the accuracy is to two: by that, most of what is rejected would be rejected for nothing. The
+        temperature is each model's own, from home: nobody is better for being surer.
 
         model: None for the large one as it was before the first round."""
-        found: Scores = {}
-        for scene, places in self.ground.calibration.items():
-            labels = torch.as_tensor(self.ground.labels(places))
-            odds = soft(self.on(model, places), self.heat[kind])
-            found[scene] = float(odds[torch.arange(len(labels)), labels].mean())
-        return found
+        labels = {scene: self.ground.labels(places) for scene, places in self.ground.calibration.items()}
+        logits = {scene: self.on(model, places) for scene, places in self.ground.calibration.items()}
+        heat = temperature(logits[self.ground.home].numpy(), labels[self.ground.home])
+        return {
+            scene: float(soft(logits[scene], heat)[torch.arange(len(each)), torch.as_tensor(each)].mean())
+            for scene, each in labels.items()
+        }
 
     def scores(self, model: nn.Module | None) -> Scores:
         """Accuracy in each scene."""

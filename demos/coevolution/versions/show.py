@@ -11,7 +11,7 @@ from rich.tree import Tree
 from demos.coevolution.data import SLUG
 from demos.coevolution.versions.store import STUDENTS, Store
 from demos.coevolution.versions.version import Version
-from shared.commands.tables import say
+from shared.commands.tables import WIDE, say
 from shared.errors import UserError
 from shared.run import output_root
 
@@ -20,7 +20,7 @@ def act(action: str, words: list[str], folder: Path | None, kind: str) -> None:
     """Do one of history, answer, deploy, rollback. Raises UserError when it cannot be done."""
     store = Store(folder.expanduser() if folder else newest())
     if action == "history":
-        Console(highlight=False).print(tree(store), soft_wrap=True)
+        Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(tree(store), soft_wrap=True)
     elif action == "answer":
         _answer(store, words, kind)
     elif action == "deploy":

@@ -22,6 +22,7 @@ from demos.coevolution.training.fit import Course, Lesson, fit, judged, soft
 from demos.coevolution.training.jobs import Scores, course, labels_of
 from demos.coevolution.up.evolve import Evolution, Loop
 from demos.coevolution.up.stream import NEW, one_rating
+from shared.errors import UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,11 +73,14 @@ def _adapted(loop: Loop, arrived: NDArray[np.int64], scene: str, weak: WeakSecti
     """The device of a scene, after a few words of people that stay with it, and the temperature of its answers."""
     here = [int(place) for place in arrived if texts()[place].scene == scene][: weak.words]
     heard = [(place, rating) for place in here if (rating := one_rating(place, loop.job.seed))]
+    if not heard:
+        raise UserError(f"none of {len(here)} people had an opinion on a {scene}: weak.words must be larger")
     labels = torch.tensor([int(rating > 0) for _, rating in heard])
     rows = pieces([texts()[place].text for place, _ in heard])
     lesson = Lesson(rows, functional.one_hot(labels, CLASSES).float())
     device = fit(copy.deepcopy(loop.small), lesson, course(weak.device), loop.seed_of(0), loop.job.device)
-    places = loop.ground.calibration[scene]
+    # Of home: labels of the scene are not there.
+    places = loop.ground.calibration[loop.ground.home]
     return device, temperature(loop.on(device, places).numpy(), labels_of(places))
 
 

@@ -47,8 +47,8 @@ def weak(trained: Trained) -> Chapter:
         notes=[
             f"Each of {len(NEW)} devices adapts to its scene with {section.words} words of people, which do not leave "
             f"it. Of up to {section.texts:,} texts they then say together how likely each is to be positive, each as "
-            "sure as its temperature makes it; that is all the large model hears. Texts that people disagree on are "
-            "left out for all.",
+            "sure as its temperature, fitted at home, makes it; that is all the large model hears. Texts that people "
+            "disagree on are left out for all.",
             "Recovered: what the large model has over the devices, of what it would have from labels. As it was, it is "
             "better in these scenes than they are, so that they may also hold it back.",
             f"Holding to itself: {100 * section.own_share:g} % of each target is its own answer at that moment, made "

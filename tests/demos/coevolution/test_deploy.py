@@ -93,10 +93,23 @@ def test_a_file_that_says_something_else_does_not_go_out(tmp_path: Path, device:
     # What another model is said to have meant: on a quarter of the texts the opposite.
     wrong = torch.where(torch.arange(40)[:, None] % 4 == 0, -logits, logits)
     by = judging(Answers(torch.as_tensor(places), wrong), places)
-    sent = send(Store(tmp_path), "device", device, by, heat=1.0, data="", scores={})
-    assert {bits: each.holds for bits, each in sent.parity.items()} == {8: False, 32: False}
-    assert sent.parity[32].agreement == 0.75
-    assert sent.version.note == "32 bits"
+    store = Store(tmp_path)
+    with pytest.raises(UserError, match=r"file of the device does not say what its model says.*agreement=0.75"):
+        send(store, "device", device, by, heat=1.0, data="", scores={})
+    assert store.current() == {}
+
+
+def test_where_8_bits_say_something_else_32_go_out(
+    tmp_path: Path, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = frozen().calibration[HOME][:40]
+    logits = judged(device, pieces([texts()[place].text for place in places]))
+    by = judging(Answers(torch.as_tensor(places), logits), places)
+    found = iter([Parity(0.01, 0.97, 0.3), Parity(0.0, 1.0, 0.0)])
+    monkeypatch.setattr("demos.coevolution.deploy.gate.parity", lambda _student, _by: next(found))
+    store = Store(tmp_path)
+    sent = send(store, "device", device, by, heat=1.0, data="", scores={})
+    assert (sent.version.note, store.current()) == ("32 bits", {"device": sent.version.name})
 
 
 def test_parity_counts_what_is_lost_and_not_what_is_gained(store: Store, device: Device) -> None:

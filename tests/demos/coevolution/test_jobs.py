@@ -9,11 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.coevolution.config import CourseSection, ModelsSection
+from demos.coevolution.config import EdgeSection, ModelsSection, TaughtSection
 from demos.coevolution.data import HOME, SCENES, texts
 from demos.coevolution.models.encoder import fresh
 from demos.coevolution.splits import frozen
-from demos.coevolution.training.fit import Course
 from demos.coevolution.training.jobs import (
     MATERIALS,
     Answers,
@@ -38,8 +37,8 @@ SMALL = ModelsSection(
     labelled=60,
     unlabelled=50,
     test=50,
-    device=CourseSection(steps=3, rate=1e-3, batch=8),
-    edge=CourseSection(steps=1, rate=1e-4),
+    device=TaughtSection(steps=3, rate=1e-3, batch=8),
+    edge=EdgeSection(steps=1, rate=1e-4),
 )
 
 
@@ -74,21 +73,20 @@ def test_a_large_model_answers_all_that_others_learn_from_and_all_that_judges(ta
 
 
 def test_each_material_holds_what_its_name_says(taught: Path) -> None:
-    course = Course(steps=1, batch=1, rate=1.0, temperature=2.0, state_weight=3.0)
-    found = {kind: material(learning(taught, kind), course) for kind in MATERIALS}
+    found = {kind: material(learning(taught, kind), 2.0) for kind in MATERIALS}
     cut = torch.load(taught / "stretches-0.pt", weights_only=True)
     assert len(cut["rows"]) > 200
-    assert [len(lesson.rows) for lesson, _ in found.values()] == [60, 60, 110, 260, 260 + len(cut["rows"])]
+    assert [len(lesson.rows) for lesson in found.values()] == [60, 60, 110, 260, 260 + len(cut["rows"])]
     known, _ = at_home(SMALL, 0)
     labels = torch.tensor([texts()[place].label for place in known])
-    hard, soft = (found[kind][0] for kind in MATERIALS[:2])
+    hard, soft = (found[kind] for kind in MATERIALS[:2])
     # Labels where there are labels alone, and the teacher's answers, right or wrong, elsewhere.
     assert hard.targets.argmax(1).tolist() == labels.tolist()
     assert hard.states is None
-    assert (found[MATERIALS[0]][1].temperature, found[MATERIALS[0]][1].state_weight) == (1.0, 0.0)
+    assert [lesson.temperature for lesson in found.values()] == [1.0, 2.0, 2.0, 2.0, 2.0]
     said = teachers_answers(taught, 0)[0].of(known)
     torch.testing.assert_close(soft.targets, torch.softmax(said / 2, dim=1))
-    assert found[MATERIALS[3]][1] == course
+    assert [lesson.states is None for lesson in found.values()] == [True, False, False, False, True]
 
 
 @pytest.mark.parametrize("student", ["device", "edge"])

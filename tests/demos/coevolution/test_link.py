@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +17,7 @@ from demos.coevolution.deploy.gate import written
 from demos.coevolution.link.bucket import Bucket, Proxy
 from demos.coevolution.link.device import OnDevice
 from demos.coevolution.link.feedback import Kept, Queue, Said
+from demos.coevolution.link.report import _ways
 from demos.coevolution.link.trial import Task, cloud_process, may_shape, shaped
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.words import words
@@ -172,6 +174,19 @@ def test_a_bucket_lets_through_as_much_as_its_rate() -> None:
         bucket.take(1000)
     # The first thousand are free; sleeping is never too short.
     assert 0.3 <= time.monotonic() - start < 2
+
+
+def test_who_knows_when_to_ask_asks_where_it_helps() -> None:
+    def said(positive: list[float], seconds: float, count: int) -> list[dict[str, float]]:
+        return [{"positive": each, "seconds": seconds, "bytes": count} for each in positive]
+
+    # Right are: both; the cloud alone; the device alone; neither.
+    labels = np.array([1, 1, 0, 0])
+    answers = {"device": said([0.9, 0.1, 0.1, 0.9], 1.0, 0), "cloud": said([0.9, 0.9, 0.9, 0.9], 10.0, 7)}
+    way = _ways(answers, labels)["oracle"]
+    assert way.seconds.tolist() == [1, 11, 1, 1]
+    assert way.bytes.tolist() == [0, 7, 0, 0]
+    assert way.right.tolist() == [True, True, True, False]
 
 
 def test_a_proxy_passes_on_what_is_said(version: Path, on_device: Callable[..., OnDevice], tmp_path: Path) -> None:

@@ -112,12 +112,23 @@ def test_a_training_has_as_many_steps_as_asked_however_many_texts_there_are(monk
     assert len(steps) == 14
 
 
+@pytest.mark.parametrize("heat", [1.0, 2.0])
+def test_who_rehearses_what_he_says_goes_on_saying_it(heat: float) -> None:
+    rows, labels = toy(60)
+    model = fit(small(), Lesson(rows, nn.functional.one_hot(labels, 2).float()), Course(60, 20, 3e-3), seed=0)
+    said = judged(model, rows)
+    assert said.diff(dim=1).abs().mean() > 1
+    again = fit(model, Lesson(rows, soft(said, heat), temperature=heat), Course(60, 20, 1e-3), seed=0)
+    ratio = judged(again, rows).diff(dim=1).abs().mean() / said.diff(dim=1).abs().mean()
+    assert 0.85 < ratio < 1.3
+
+
 def test_by_states_a_student_is_drawn_to_its_teacher(cloud: Encoder) -> None:
     rows = pieces(["a fine film", "not good", "the best of the year", "dull"])
     states, targets = states_of(cloud, rows), soft(judged(cloud, rows), 2.0)
 
     def alike(weight: float) -> float:
-        course = Course(steps=6, batch=4, rate=1e-4, temperature=2.0, state_weight=weight)
+        course = Course(steps=6, batch=4, rate=1e-4, state_weight=weight)
         student = fit(inherited(cloud), Lesson(rows, targets, states), course, seed=0)
         return float(nn.functional.cosine_similarity(states_of(student, rows), states).mean())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from demos.coevolution.config import CourseSection, ModelsSection, UpSection
+from demos.coevolution.config import ModelsSection, TaughtSection, UpSection
 from demos.coevolution.data import SCENES, texts
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import fresh
@@ -20,7 +20,7 @@ from demos.coevolution.up.evolve import Evolution
 from demos.coevolution.up.ground import Sentences
 from shared.seed import generator
 
-MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=CourseSection(steps=2, rate=1e-3, batch=8))
+MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=TaughtSection(steps=2, rate=1e-3, batch=8))
 
 
 def test_devices_have_scenes_in_turns() -> None:
@@ -50,7 +50,7 @@ def test_devices_gather(tmp_path: Path, way: bool) -> None:
     answer(fresh(None, 0), MODELS, 0, tmp_path)
     job = Learning("device", MATERIALS[2], MODELS, 0, tmp_path, "cpu", blank=True)
     learn(job)
-    few = CourseSection(steps=1, batch=8, rate=1e-4)
+    few = TaughtSection(steps=1, batch=8, rate=1e-4)
     up = UpSection(rounds=2, stream=40, uploads=8, shares=shares_of(2), replay=8, rehearsed=8, cloud=few, device=few)  # type: ignore[arg-type]
     up = up.model_copy(update={"tolerated": 100.0, "tolerated_at_home": 100.0})
     loop = Evolution("random", 1, Sentences(MODELS, 0, tmp_path, job.file), up, tmp_path, "cpu")

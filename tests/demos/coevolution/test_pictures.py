@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from demos.coevolution.config import CourseSection, PicturesSection, UpSection
+from demos.coevolution.config import PicturesSection, TaughtSection, UpSection
 from demos.coevolution.pictures.digits import CLASSES, HOME, SHARES, SIDE, digits, seen
 from demos.coevolution.pictures.ground import Pictures, Schooling, school
 from demos.coevolution.pictures.networks import Large, Small, by_chance
 from demos.coevolution.up.evolve import Evolution, Loop
 from shared.errors import UserError
 
-FEW = CourseSection(steps=2, batch=16, rate=1e-3)
+FEW = TaughtSection(steps=2, batch=16, rate=1e-3)
 UP = UpSection(
     rounds=2, stream=30, uploads=6, replay=8, rehearsed=8, tolerated=100, tolerated_at_home=100, cloud=FEW, device=FEW
 )

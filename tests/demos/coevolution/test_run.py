@@ -12,6 +12,7 @@ from demos.coevolution.down.compare import PLAIN, TEST, Found
 from demos.coevolution.down.report import _gains, _headline, _home, _metrics, _parts
 from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
+from shared.errors import UserError
 from shared.execute import Options, execute
 
 
@@ -24,6 +25,27 @@ def test_the_texts_are_told_with_what_people_agree_on(tmp_path: Path) -> None:
     # Films are written to be clear; most of an editorial is on no side.
     assert agreeing == pytest.approx([92.3, 90.9, 72.2, 86.6], abs=0.1)
     assert (folder / "ratings.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["own.checkpoint=somewhere"], "own.checkpoint goes with own.csv"),
+        (["own.csv=own.csv", "models.large=MPNet", "models.source=trained"], "own.csv takes another large model"),
+        (["models.large=MPNet"], "goes with models.large=MiniLM"),
+        (["up.uploads=91"], "up.uploads must not be more"),
+        (["up.shares={product: 0.5, editorial: 0.1, tweet: 0.1}"], "up.shares must sum to 1"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(DEMO.config, DEMO.slug, "smoke", overrides=overrides)
+
+
+def test_a_bench_of_too_little_is_refused(tmp_path: Path) -> None:
+    config = load(DEMO.config, DEMO.slug, "smoke")
+    with pytest.raises(UserError, match="trendlab bench coevolution --profile cpu"):
+        execute(DEMO, config, "smoke", Options(tmp_path, quiet=True), verb="bench")
 
 
 def found() -> Found:

@@ -1,5 +1,6 @@
 """Streams of feedback: what comes, what is sent up, who learns from it, and what goes out."""
 
+import copy
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from demos.coevolution.config import CoevolutionConfig, CourseSection, ModelsSection, Policy, UpSection
+from demos.coevolution.config import CoevolutionConfig, ModelsSection, Policy, TaughtSection, UpSection
 from demos.coevolution.data import HOME, SCENES, texts
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import fresh
@@ -26,7 +27,7 @@ from demos.coevolution.up.stream import NEW, one_rating, rounds
 from shared.errors import UserError
 from shared.seed import generator
 
-MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=CourseSection(steps=2, rate=1e-3, batch=8))
+MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=TaughtSection(steps=2, rate=1e-3, batch=8))
 UP = UpSection(
     rounds=2,
     stream=30,
@@ -36,8 +37,8 @@ UP = UpSection(
     rehearsed=8,
     tolerated=100,
     tolerated_at_home=100,
-    cloud=CourseSection(steps=1, batch=8, rate=1e-4),
-    device=CourseSection(steps=1, batch=8, rate=1e-3),
+    cloud=TaughtSection(steps=1, batch=8, rate=1e-4),
+    device=TaughtSection(steps=1, batch=8, rate=1e-3),
 )
 
 
@@ -160,7 +161,7 @@ def test_what_loses_too_much_does_not_go_out(home: tuple[Path, Path], monkeypatc
     old, new = by_chance(30, 0), by_chance(30, 1)
     start = dict(evolving.gate["device"])
     losses: dict[str, float] = {}
-    monkeypatch.setattr(evolving, "expected", lambda _model, _kind: {s: start[s] - losses.get(s, 0.0) for s in start})
+    monkeypatch.setattr(evolving, "expected", lambda _model: {s: start[s] - losses.get(s, 0.0) for s in start})
     losses["tweet"] = 0.011
     assert evolving.goes_out("device", old, new) == (old, False)
     losses.update(tweet=0.009, film=0.006)
@@ -170,6 +171,15 @@ def test_what_loses_too_much_does_not_go_out(home: tuple[Path, Path], monkeypatc
     assert evolving.goes_out("device", old, new) == (new, True)
     losses["tweet"] = 0.012
     assert not evolving.goes_out("device", old, new)[1]
+
+
+def test_who_is_merely_surer_is_not_better(home: tuple[Path, Path]) -> None:
+    evolving = Loop(evolution(home))
+    surer = copy.deepcopy(evolving.small)
+    with torch.no_grad():
+        surer.head.weight.mul_(3)
+        surer.head.bias.mul_(3)
+    assert evolving.expected(surer) == pytest.approx(evolving.expected(evolving.small), abs=1e-3)
 
 
 def test_half_way_lies_between() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from demos.coevolution.config import CourseSection, ModelsSection, UpSection, WeakSection
+from demos.coevolution.config import ModelsSection, TaughtSection, UpSection, WeakSection
 from demos.coevolution.data import SCENES
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import fresh
@@ -17,7 +17,7 @@ from demos.coevolution.up.ground import Sentences
 from demos.coevolution.weak.measure import Strengthened, Strengthening, strengthen
 from demos.coevolution.weak.report import recovered
 
-MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=CourseSection(steps=2, rate=1e-3, batch=8))
+MODELS = ModelsSection(labelled=60, unlabelled=60, test=50, device=TaughtSection(steps=2, rate=1e-3, batch=8))
 
 
 def everywhere(share: float) -> dict[str, float]:
@@ -51,7 +51,7 @@ def test_devices_teach_and_everything_is_judged(tmp_path: Path) -> None:
     answer(fresh(None, 0), MODELS, 0, tmp_path)
     job = Learning("device", MATERIALS[2], MODELS, 0, tmp_path, "cpu", blank=True)
     learn(job)
-    few = CourseSection(steps=1, batch=8, rate=1e-4)
+    few = TaughtSection(steps=1, batch=8, rate=1e-4)
     up = UpSection(rounds=1, stream=60, replay=8)
     loop = Evolution("random", 1, Sentences(MODELS, 0, tmp_path, job.file), up, tmp_path, "cpu")
     found = strengthen(Strengthening(loop, WeakSection(words=8, cloud=few, device=few)))
