@@ -49,7 +49,7 @@ CHAPTERS = {
     "up": Part(
         title="From the small models to the large one",
         intro=(
-            "Texts of new scenes stream past the device. Of each thousand a hundred may be sent up, with what one "
+            "Texts of new scenes stream past the device. A few of each round may be sent up, with what one "
             "person thinks of them; the large model learns from these, and teaches the small one anew."
         ),
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.coevolution.data import HOME
-from demos.coevolution.down.peers import Plain, Static, plain, static
+from demos.coevolution.down.peers import Plain, Static, Taught, plain, static, taught
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import (
     LAST,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PLAIN = "TF-IDF, logistic regression"
 STATIC = "model2vec, logistic regression"
+TAUGHT = "TF-IDF, logistic regression, taught"
 TEST, CALIBRATION = "test", "calibration"
 LOSSES: dict[Objective, str] = {"KD": "device, torchdistill's KD", "DIST": "device, torchdistill's DIST"}
 
@@ -87,6 +88,8 @@ def _peers(trained: Trained) -> dict[str, list[Scores]]:
         PLAIN: run.map("plain models", plain, [Plain(seed, models.labelled, models.test) for seed in trained.seeds])
     }
     (found[STATIC],) = run.map("static vectors", static, [Static(tuple(trained.seeds), models.labelled, models.test)])
+    hearing = [Taught(seed, models, trained.folder) for seed in trained.seeds]
+    found[TAUGHT] = run.map("plain models, taught", taught, hearing)
     if "device" in trained.config.down.students:
         device = devices.resolve(trained.config.device)
         jobs = [

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from demos.coevolution.data import texts
 from demos.coevolution.splits import frozen, labelled_at_home
+from demos.coevolution.training.jobs import everything, teachers_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from demos.coevolution.config import ModelsSection
     from demos.coevolution.training.jobs import Scores
 
 STATIC_WIDTH = 256  # model2vec's own choice
@@ -35,6 +38,23 @@ class Static:
     seeds: tuple[int, ...]
     labelled: int
     test: int | None
+
+
+@dataclass(frozen=True)
+class Taught:
+    """TF-IDF and logistic regression on all that a student learns from, as the large model answered it; its answers
+    lie in `folder`."""
+
+    seed: int
+    models: ModelsSection
+    folder: Path
+
+
+def taught(job: Taught) -> Scores:
+    """Accuracy on the test of each scene, 0 to 1."""
+    places = everything(job.models, job.seed)
+    said = teachers_answers(job.folder, job.seed)[0].of(places).argmax(1).tolist()
+    return _judged(fitted_plain([texts()[place].text for place in places], said), job.models.test)
 
 
 def plain(job: Plain) -> Scores:

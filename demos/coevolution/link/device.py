@@ -84,8 +84,8 @@ class OnDevice:
         return (float(said) if said is not None else None), wire.sent + wire.received - before
 
     def say(self, text: str, rating: int) -> None:
-        """A person's word on a text: it is kept here until it has arrived."""
-        self.queue.put(text, rating)
+        """A person's word on a text: it is kept here until it has arrived. Raises UserError for what is no text."""
+        self.queue.put(usable(text), rating)
 
     def send_feedback(self) -> int:
         """Send what is kept, as far as the link allows; how many have arrived."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BATCH = 50  # at once over the link
+BATCH_BYTES = 200_000  # of their texts, which a message must hold
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,16 @@ class Queue:
         return identity
 
     def oldest(self, count: int = BATCH) -> list[Said]:
-        """The first ones, at most `count`."""
+        """The first ones, at most `count` and as many as a message holds, one at least."""
         rows = self._base.execute("SELECT identity, text, rating FROM said ORDER BY number LIMIT ?", (count,))
-        return [Said(*row) for row in rows]
+        found: list[Said] = []
+        size = 0
+        for word in (Said(*row) for row in rows):
+            size += len(word.text.encode())
+            if found and size > BATCH_BYTES:
+                break
+            found.append(word)
+        return found
 
     def forget(self, identities: list[str]) -> None:
         """These have arrived."""

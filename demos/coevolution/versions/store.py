@@ -93,7 +93,9 @@ class Store:
             return {}
         except ValueError as error:
             raise UserError(f"{self.folder / CURRENT} cannot be read: {error}") from None
-        return dict(found)
+        if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+            raise UserError(f"{self.folder / CURRENT} does not say which version is deployed of each kind")
+        return found
 
     def deployed(self, kind: str) -> Path:
         """The folder of the version of a kind that answers. Raises UserError when none was deployed."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from demos.coevolution.config import EdgeSection, ModelsSection, TaughtSection
 from demos.coevolution.data import HOME, SCENES, texts
+from demos.coevolution.down import peers
 from demos.coevolution.models.encoder import fresh
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import (
@@ -87,6 +88,18 @@ def test_each_material_holds_what_its_name_says(taught: Path) -> None:
     said = teachers_answers(taught, 0)[0].of(known)
     torch.testing.assert_close(soft.targets, torch.softmax(said / 2, dim=1))
     assert [lesson.states is None for lesson in found.values()] == [True, False, False, False, True]
+
+
+def test_a_plain_model_learns_what_the_large_one_said(taught: Path) -> None:
+    answers = teachers_answers(taught, 0)[0]
+    scores = peers.taught(peers.Taught(0, SMALL, taught))
+    assert set(scores) == set(SCENES)
+    # Of texts that it learned from it says what it was told, right or wrong.
+    places = peers.everything(SMALL, 0)
+    said = answers.of(places).argmax(1).numpy()
+    assert 0 < said.mean() < 1
+    model = peers.fitted_plain([texts()[place].text for place in places], said.tolist())
+    assert (model.predict([texts()[place].text for place in places]) == said).mean() > 0.9
 
 
 @pytest.mark.parametrize("student", ["device", "edge"])

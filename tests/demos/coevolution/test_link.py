@@ -22,6 +22,7 @@ from demos.coevolution.link.trial import Task, cloud_process, may_shape, shaped
 from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.words import words
 from demos.coevolution.versions.store import Store
+from shared.errors import UserError
 
 NOBODY = 1  # a port at which nobody listens
 WORDS = [(f"text {number}", number % 9 - 4) for number in range(120)]
@@ -63,6 +64,19 @@ def test_a_word_stays_with_the_device_until_it_has_arrived(tmp_path: Path) -> No
     with contextlib.closing(Queue(tmp_path / "queue")) as queue:
         assert [word.identity for word in queue.oldest()] == names[2:]
         assert [(word.text, word.rating) for word in queue.oldest(1)] == [WORDS[2]]
+
+
+def test_long_words_go_in_as_many_messages_as_they_need(
+    version: Path, on_device: Callable[..., OnDevice], tmp_path: Path
+) -> None:
+    with cloud_process(version, tmp_path) as (port, _):
+        device = on_device(port, "cloud", 1.0)
+        for number in range(60):
+            device.say(f"{number} " + "x" * 19_000, 1)
+        with pytest.raises(UserError, match="at most 20,000"):
+            device.say("x" * 30_000, 1)
+        assert device.send_feedback() == 60
+    assert len(device.queue) == 0
 
 
 def test_without_a_link_the_device_goes_on_alone(on_device: Callable[..., OnDevice]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from demos.coevolution.config import CoevolutionConfig, DownSection
 from demos.coevolution.data import SCENES
 from demos.coevolution.demo import DEMO
-from demos.coevolution.down.compare import PLAIN, TEST, Found
+from demos.coevolution.down.compare import PLAIN, TAUGHT, TEST, Found
 from demos.coevolution.down.report import _gains, _headline, _home, _metrics, _parts
 from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
@@ -57,7 +57,7 @@ def found() -> Found:
     }
     # Of 100 texts 82 and 78 are answered right by both seeds, the device's all among the cloud's.
     by_text = {TEST: {"cloud": np.arange(100) < 82, "device": np.arange(100) < 78}}
-    return Found(score, {**students, ("device", MATERIALS[-1], True): score}, {PLAIN: score}, by_text)  # type: ignore[dict-item]
+    return Found(score, {**students, ("device", MATERIALS[-1], True): score}, {PLAIN: score, TAUGHT: score}, by_text)  # type: ignore[dict-item]
 
 
 def test_tables_follow_from_scores() -> None:
@@ -65,6 +65,7 @@ def test_tables_follow_from_scores() -> None:
     rows = {row[0]: row for row in _home(found(), config).rows}
     np.testing.assert_allclose([rows["cloud"][1], *rows["device"][1:]], [82, 74, 75, 76, 77, 78, 100 * 78 / 82])  # type: ignore[arg-type]
     assert rows["device, from chance"][1:4] == [None, None, None]
+    assert [place for place, each in enumerate(rows[TAUGHT]) if each is not None] == [0, 4, 6]
     assert [row[1:] for row in _gains(found(), config).rows] == [["+1.0 (+1.0 to +1.0)"] * 4]
     kept = _headline(found(), "device")
     assert kept.value == pytest.approx(100 * 78 / 82)

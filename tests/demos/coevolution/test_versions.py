@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demos.coevolution.versions.store import Store, Writer, hashed
+from demos.coevolution.versions.store import CURRENT, Store, Writer, hashed
 from demos.coevolution.versions.version import RECORD, checked_file, read
 from shared.errors import UserError
 
@@ -120,3 +120,10 @@ def test_what_was_learned_from_has_one_hash_in_any_order(given: list[tuple[str, 
     )
     assert one == other
     assert one != hashed([text + "!" for text, _ in given], np.array([target for _, target in given]))
+
+
+@pytest.mark.parametrize("told", ["5", "[1]", "null", '{"device": 3}'])
+def test_what_does_not_say_what_is_deployed_is_told_in_one_line(tmp_path: Path, told: str) -> None:
+    (tmp_path / CURRENT).write_text(told)
+    with pytest.raises(UserError, match="does not say which version is deployed"):
+        Store(tmp_path).deployed("device")
