@@ -11,7 +11,7 @@ import torch
 
 from demos.coevolution.data import texts
 from demos.coevolution.deploy.gate import Parity, home_temperature, judging, parity, send, written
-from demos.coevolution.deploy.measure import Latency, latencies, words_seconds
+from demos.coevolution.deploy.measure import Latency, latencies
 from demos.coevolution.deploy.runtime import Student
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
@@ -49,7 +49,6 @@ class Deployed:
 
     parity: dict[str, Parity]
     latency: dict[str, Latency]
-    words: np.ndarray
     out: dict[str, Path]
 
 
@@ -86,7 +85,7 @@ def deployed(trained: Trained) -> Deployed:
     asked = [texts()[place].text for part in frozen().test.values() for place in part[::EVERY]]
     order = {CLOUD: folders[CLOUD], **folders}
     latency = latencies(order, asked, ("cloud, 8 bits", "edge, 8 bits", "device, 8 bits"))
-    return Deployed(parities, latency, words_seconds(Student(folders[CLOUD]), asked), out)
+    return Deployed(parities, latency, out)
 
 
 def _models(folder: Path, seed: int) -> list[tuple[str, nn.Module]]:

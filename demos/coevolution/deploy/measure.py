@@ -24,11 +24,13 @@ FIRST_ANSWER += "Student(Path({folder!r}))('a good film')"
 
 @dataclass(frozen=True)
 class Latency:
-    """Of one file. size: bytes of the model; seconds: (n,) of the model alone for each text; cold: seconds from the
-    start of a process to its first answer, of each start, or none."""
+    """Of one file. size: bytes of the model; seconds: (n,) of the model alone for each text; whole: (n,) with the
+    tokenizer, from a text to its answer; cold: seconds from the start of a process to its first answer, of each start,
+    or none."""
 
     size: int
     seconds: NDArray[np.float64]
+    whole: NDArray[np.float64]
     cold: tuple[float, ...] = ()
 
     def quantile(self, level: float) -> float:
@@ -41,9 +43,9 @@ def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...])
     students = {name: Student(folder, threads=1) for name, folder in folders.items()}
     names = list(students)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    pieces = [students[names[0]].pieces(text) for text in asked]
-    warm = pieces[:WARM_UP]
-    read = warm + pieces
+    whole: dict[str, list[float]] = {name: [] for name in names}
+    texts = asked[:WARM_UP] + asked
+    read = [students[names[0]].pieces(text) for text in texts]
     for number, ids_1l in enumerate(read):
         # The order turns round, so that a slow spell of the machine hits all; and each reads a text before the one that
         # is timed, so that none finds the cache as another of twenty times its size left it.
@@ -52,26 +54,23 @@ def latencies(folders: dict[str, Path], asked: list[str], cold: tuple[str, ...])
             start = time.perf_counter()
             students[name].logits(ids_1l)
             seconds[name].append(time.perf_counter() - start)
+            students[name].logits(read[number - 1])
+            start = time.perf_counter()
+            students[name](texts[number])
+            whole[name].append(time.perf_counter() - start)
     starts: dict[str, list[float]] = {name: [] for name in cold}
     for _ in range(STARTS):
         for name in cold:
             starts[name].append(_cold(folders[name]))
     return {
         name: Latency(
-            (folders[name] / MODEL).stat().st_size, np.array(seconds[name][len(warm) :]), tuple(starts.get(name, ()))
+            (folders[name] / MODEL).stat().st_size,
+            np.array(seconds[name][-len(asked) :]),
+            np.array(whole[name][-len(asked) :]),
+            tuple(starts.get(name, ())),
         )
         for name in names
     }
-
-
-def words_seconds(student: Student, asked: list[str]) -> NDArray[np.float64]:
-    """(n,) seconds to cut each text into its pieces, which all models need."""
-    found = []
-    for text in asked:
-        start = time.perf_counter()
-        student.pieces(text)
-        found.append(time.perf_counter() - start)
-    return np.array(found)
 
 
 def _cold(folder: Path) -> float:
@@ -80,7 +79,7 @@ def _cold(folder: Path) -> float:
     return time.perf_counter() - start
 
 
-def ratio(slow: Latency, fast: Latency) -> tuple[float, float, float]:
-    """How many times as fast, text by text: median and the quartiles around it."""
-    low, middle, high = np.quantile(slow.seconds / fast.seconds, [0.25, 0.5, 0.75])
+def ratio(slow: NDArray[np.float64], fast: NDArray[np.float64]) -> tuple[float, float, float]:
+    """How many times as fast, text by text: median and the quartiles around it. slow, fast: (n,) seconds."""
+    low, middle, high = np.quantile(slow / fast, [0.25, 0.5, 0.75])
     return float(middle), float(low), float(high)

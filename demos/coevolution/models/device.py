@@ -65,15 +65,17 @@ def from_vectors(vectors: Tensor, seed: int, vocabulary: Words | None = None) ->
         return Device(vectors, vocabulary or words())
 
 
-@torch.inference_mode()
-def static_vectors(large: Encoder, width: int = WIDTH, vocabulary: Words | None = None) -> Tensor:
-    """(pieces, width): what `large` says of each word piece alone, on the axes along which these vary most."""
-    large.eval()
+def static_vectors(large: Encoder, width: int = WIDTH, vocabulary: Words | None = None, device: str = "cpu") -> Tensor:
+    """(pieces, width): what `large`, which is on the CPU and comes back there, says of each word piece alone, on the
+    axes along which these vary most. device: where it is computed."""
+    large.eval().to(device)
     around = vocabulary or words()
     every = torch.arange(large.pieces)
     rows = torch.stack([torch.full_like(every, around.opens), every, torch.full_like(every, around.closes)], dim=1)
-    with devices.autocast("cpu"):
-        states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)) for part in rows.split(BATCH)])
+    with torch.inference_mode(), devices.autocast(device):
+        parts = [part.to(device) for part in rows.split(BATCH)]
+        states = torch.cat([large.pooled(part, torch.ones_like(part, dtype=torch.bool)).cpu() for part in parts])
+    large.to("cpu")
     centred = (states - states.mean(0)).double()
     _, axes = torch.linalg.eigh(centred.T @ centred)
     # The sign of an axis is by chance in the solver; so that it is not, its largest entry is positive.

@@ -15,7 +15,7 @@ from demos.coevolution.data import SLUG, Scene, texts
 from demos.coevolution.models.device import Device
 from demos.coevolution.models.encoder import CLASSES
 from demos.coevolution.models.words import pieces
-from demos.coevolution.training.fit import Course, Lesson, fit
+from demos.coevolution.training.fit import Course, Lesson, fit, soft
 from demos.coevolution.training.jobs import Scores
 from demos.coevolution.up.evolve import Evolution, Loop
 from demos.coevolution.up.stream import NEW, one_rating
@@ -72,18 +72,19 @@ def gather(job: Gathering) -> Gathered:
 
 def _average(loop: Loop, job: Gathering) -> int:
     """Federated averaging (McMahan et al. 2017): in each round every device goes on from the common model with the
-    words that it has so far, and the common model becomes the mean of theirs, by how many words each has; as in the
-    other way it goes out only if no scene loses too much."""
+    words that it has so far, and as many texts of home as the first model answered them; the common model becomes the
+    mean of theirs, by how many words each has. As in the other way it goes out only if no scene loses too much."""
     up = job.loop.up
     scenes = scenes_of(job.devices)
     heard: list[list[tuple[int, int]]] = [[] for _ in scenes]
     random = generator(job.loop.seed, SLUG, "averaged", str(job.devices))
+    first = copy.deepcopy(loop.small)
     for number, arrived in enumerate(loop.arriving(), start=1):
         for words, places in zip(heard, _dealt(arrived, scenes, random), strict=True):
             picked = places[: up.uploads // job.devices]
             ratings = [(int(place), one_rating(int(place), job.loop.seed)) for place in picked]
             words += [(place, int(rating > 0)) for place, rating in ratings if rating]
-        trained = [_alone(loop, words, job.course, loop.seed_of(number)) for words in heard if words]
+        trained = [_alone(loop, first, words, job.course, number) for words in heard if words]
         counts = [len(words) for words in heard if words]
         if not counts:
             continue
@@ -101,10 +102,12 @@ def _dealt(arrived: NDArray[np.int64], scenes: list[Scene], random: np.random.Ge
     return [parts[scene].pop() for scene in scenes]
 
 
-def _alone(loop: Loop, words: list[tuple[int, int]], how: Course, seed: int) -> Device:
-    labels = torch.tensor([label for _, label in words])
-    lesson = Lesson(pieces([texts()[place].text for place, _ in words]), functional.one_hot(labels, CLASSES).float())
-    return fit(copy.deepcopy(loop.small), lesson, how, seed, loop.job.device)
+def _alone(loop: Loop, first: Device, words: list[tuple[int, int]], how: Course, number: int) -> Device:
+    home = loop.rehearsed(number, len(words))
+    labels = functional.one_hot(torch.tensor([label for _, label in words]), CLASSES).float()
+    rows = pieces([texts()[place].text for place in (*home, *[place for place, _ in words])])
+    lesson = Lesson(rows, torch.cat([soft(loop.on(first, home), 1.0), labels]))
+    return fit(copy.deepcopy(loop.small), lesson, how, loop.seed_of(number), loop.job.device)
 
 
 def averaged(start: Device, weights: list[dict[str, torch.Tensor]], counts: list[int]) -> Device:

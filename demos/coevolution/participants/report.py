@@ -33,11 +33,11 @@ def participants(trained: Trained) -> Chapter:
         headlines=[_headline(found, most)],
         metrics=[
             Metric(
-                name=f"{count} devices, {WAYS[way]}, new scenes",
-                value=float(np.mean(_gains(each, NEW))),
+                name=f"{count} devices, {WAYS[way]}, own scenes",
+                value=float(np.mean(_own(each, count))),
                 unit="points",
                 direction="higher",
-                interval=bootstrap(_gains(each, NEW), unit="streams"),
+                interval=bootstrap(_own(each, count), unit="streams"),
             )
             for (count, way), each in found.items()
         ],
@@ -47,9 +47,10 @@ def participants(trained: Trained) -> Chapter:
         notes=[
             f"Each device has a scene of its own ({', '.join(scenes_of(most))}), {section.stream} texts in each of "
             f"{section.rounds} rounds and a budget of {section.uploads} words of people a round; through the large "
-            "model the budgets of all are spent together. All get the same model.",
-            "Federated averaging has no large model: each device goes on with its own words from the common model, and "
-            "the common model is the mean of theirs. It sends weights, not texts.",
+            "model the budgets of all are spent together, and what the device is not sure of goes up, too, for an "
+            "answer. All get the same model. Own scenes: the mean of what each device has in its own.",
+            "Federated averaging has no large model: each device goes on from the common model with its own words and "
+            "as many texts of home, and the common model is the mean of theirs. It sends weights, not texts.",
         ],
     )
 
@@ -79,17 +80,22 @@ def _gains(gathered: list[Gathered], scenes: tuple[str, ...]) -> list[float]:
     return [100 * float(np.mean([each.after[scene] - each.before[scene] for scene in scenes])) for each in gathered]
 
 
+def _own(gathered: list[Gathered], count: int) -> list[float]:
+    """Points of each device in its own scene, their mean, of each stream."""
+    return np.mean([_gains(gathered, (scene,)) for scene in scenes_of(count)], axis=0).tolist()
+
+
 def _headline(found: Found, most: int) -> Headline:
-    gains = _gains(found[most, False], NEW)
+    gains, least = _own(found[most, False], most), min(count for count, _ in found)
     return Headline(
-        name=f"What the device gains in the new scenes when {most} take part",
+        name=f"What each device gains in its own scene when {most} take part",
         value=float(np.mean(gains)),
         unit="points",
         direction="higher",
         peer="federated averaging",
-        peer_value=float(np.mean(_gains(found[most, True], NEW))),
+        peer_value=float(np.mean(_own(found[most, True], most))),
         interval=bootstrap(gains, unit="streams"),
-        note=f"alone {np.mean(_gains(found[min(count for count, _ in found), False], NEW)):+.1f}",
+        note=f"when {least} {'takes' if least == 1 else 'take'} part {np.mean(_own(found[least, False], least)):+.1f}",
     )
 
 
@@ -100,7 +106,7 @@ def _table(found: Found) -> Table:
             [
                 f"{count}, {WAYS[way]}",
                 *[float(np.mean(_gains(gathered, (scene,)))) for scene in (*NEW, HOME)],
-                float(np.mean(_gains(gathered, NEW))),
+                float(np.mean(_own(gathered, count))),
                 float(np.mean([each.labels for each in gathered])),
             ]
         )
@@ -110,7 +116,7 @@ def _table(found: Found) -> Table:
             Column(name="devices"),
             *[Column(name=scene, unit="points", direction="higher") for scene in NEW],
             Column(name="home", unit="points"),
-            Column(name="new scenes", unit="points", direction="higher"),
+            Column(name="own scenes", unit="points", direction="higher"),
             Column(name="words of people", digits=0),
         ],
         rows=rows,
@@ -149,7 +155,7 @@ def _figure(found: Found, run: Run) -> Figure:
     drawing, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     counts = sorted({count for count, _ in found})
     for way, name in WAYS.items():
-        gains = [_gains(found[count, way], NEW) for count in counts]
+        gains = [_own(found[count, way], count) for count in counts]
         means = np.array([np.mean(each) for each in gains])
         intervals = [bootstrap(each, unit="streams") for each in gains]
         lengths = np.abs(np.array([[each.low, each.high] for each in intervals]).T - means)
@@ -158,14 +164,14 @@ def _figure(found: Found, run: Run) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_xlabel("devices, each with its own budget")
-    axes.set_ylabel("gain in the new scenes [points]")
+    axes.set_ylabel("gain in the own scene [points]")
     axes.legend(fontsize=9)
     return run.figure(
         drawing,
         "participants",
         title="The more take part",
-        caption="The device's model in the three new scenes, mean; 95 % over streams.",
+        caption="Each device in its own scene, mean of all; 95 % over streams.",
         alt="; ".join(
-            f"{count} devices, {WAYS[way]}: {np.mean(_gains(each, NEW)):+.1f}" for (count, way), each in found.items()
+            f"{count} devices, {WAYS[way]}: {np.mean(_own(each, count)):+.1f}" for (count, way), each in found.items()
         ),
     )

@@ -99,7 +99,7 @@ def teach(job: Teaching) -> Scores:
     known, _ = at_home(job.models, job.seed)
     lesson = hard(known)
     cloud = fit(large(job.models.large, job.seed), lesson, course(job.models.cloud), job.seed, job.device)
-    torch.save(static_vectors(cloud), job.folder / f"vectors-{job.seed}.pt")
+    torch.save(static_vectors(cloud, device=job.device), job.folder / f"vectors-{job.seed}.pt")
     answer_stretches(cloud, job.models, job.seed, job.folder, job.device)
     return answer(cloud, job.models, job.seed, job.folder, job.device)
 
@@ -137,7 +137,8 @@ def learn(job: Learning) -> Scores:
     how = course(section, objective=job.objective)
     student = fit(_start(job), material(job, section.temperature), how, job.seed, job.device)
     places = torch.as_tensor(np.concatenate(judging(job.models)))
-    answers = Answers(places, judged(student, pieces([texts()[place].text for place in places.tolist()])))
+    rows = pieces([texts()[place].text for place in places.tolist()])
+    answers = Answers(places, judged(student, rows, device=job.device))
     if job.objective == "ours":
         leave(student, answers, job.models, job.file)
     return scored(answers, job.models)

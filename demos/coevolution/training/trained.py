@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demos.coevolution.config import StudentName
+from demos.coevolution.models.mpnet import mpnet_folder
 from demos.coevolution.training.jobs import (
     MATERIALS,
     Learning,
@@ -54,6 +55,8 @@ class Trained:
                 (student, kind, False): [score] for student, score in students.items() for kind in MATERIALS
             }
         elif not self._clouds:
+            if self.config.models.large == "MPNet":
+                mpnet_folder()  # before each of several processes would fetch it
             device = devices.resolve(self.config.device)
             jobs = [Teaching(self.config.models, seed, self.folder, device) for seed in self.seeds]
             self._clouds = self.run.map("large models", teach, jobs)

@@ -245,7 +245,7 @@ class Loop:
             return self.ground.said(places)
         small = type(model) is type(self.small)
         rows: Rows = (self.ground.for_the_small if small else self.ground.for_the_large)(places)
-        return judged(model, rows)
+        return judged(model, rows, device=self.job.device)
 
 
 def version_file(folder: Path, number: int) -> Path:

@@ -163,7 +163,7 @@ def test_files_are_timed_in_turns(store: Store) -> None:
     found = latencies({"one": folder, "two": folder}, TEXTS, ())
     assert {name: len(each.seconds) for name, each in found.items()} == {"one": 4, "two": 4}
     assert found["one"].size == (folder / MODEL).stat().st_size
-    middle, low, high = ratio(found["one"], found["one"])
+    middle, low, high = ratio(found["one"].seconds, found["one"].seconds)
     assert (low, middle, high) == (1, 1, 1)
 
 
