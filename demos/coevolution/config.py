@@ -114,7 +114,7 @@ class UpSection(Section):
         description="Share of each new scene in a round, from 0 to 1.",
     )
     replay: int = Field(
-        default=600,
+        default=1200,
         ge=0,
         le=6000,
         description="Texts at home that the large model sees again. From 0 to 6000.",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from demos.coevolution.config import ModelsSection, UpSection
 from demos.coevolution.data import HOME, texts
+from demos.coevolution.models.encoder import without_dropout
 from demos.coevolution.models.top import Below, Top
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
@@ -126,8 +127,8 @@ class Sentences:
         return np.concatenate(at_home(self.models, self.seed))
 
     def large(self) -> nn.Module:
-        """Its last layers."""
-        return Top(opened_cloud(self.folder, self.seed), self.models.upper_layers)
+        """Its last layers, without dropout: by its noise alone what is rehearsed would drift."""
+        return Top(without_dropout(opened_cloud(self.folder, self.seed)), self.models.upper_layers)
 
     def small(self) -> nn.Module:
         """Vectors of word pieces."""
