@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure, Interval
 
-
 # Of a peer that does not learn from labels alone: the place of its material.
 LEARNED = {TAUGHT: 3, **dict.fromkeys(LOSSES.values(), len(MATERIALS) - 1)}
 

