@@ -120,7 +120,7 @@ class UpSection(Section):
         description="Texts at home that the large model sees again. From 0 to 6000.",
     )
     rehearsed: int = Field(
-        default=1200,
+        default=800,
         ge=0,
         le=10000,
         description="Texts at home that the small model sees again. From 0 to 10000.",

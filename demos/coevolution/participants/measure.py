@@ -18,6 +18,7 @@ from demos.coevolution.models.words import pieces
 from demos.coevolution.training.fit import Course, Lesson, fit, soft
 from demos.coevolution.training.jobs import Scores
 from demos.coevolution.up.evolve import Evolution, Loop
+from demos.coevolution.up.ground import scores_of
 from demos.coevolution.up.stream import NEW, one_rating
 from shared.seed import generator
 
@@ -59,13 +60,11 @@ def shares_of(devices: int) -> dict[Scene, float]:
 def gather(job: Gathering) -> Gathered:
     """All rounds."""
     loop = Loop(job.loop)
-    if not job.averaged:
-        rounds = loop.run()
-        before, after = rounds[0].small, rounds[-1].small
-        assert before is not None
-        assert after is not None
-        return Gathered(before, after, sum(target is not None for target in loop.targets))
     before = loop.scores(loop.small)
+    if not job.averaged:
+        after = loop.run()[-1].small
+        assert after is not None
+        return Gathered(before, scores_of(after), sum(target is not None for target in loop.targets))
     labels = _average(loop, job)
     return Gathered(before, loop.scores(loop.small), labels)
 

@@ -13,12 +13,42 @@ from demos.coevolution.training.jobs import MATERIALS
 from demos.coevolution.up.evolve import Evolution, Round, evolve
 from demos.coevolution.up.ground import Sentences
 from shared import device as devices
+from shared.evaluation.intervals import crossed
 
 if TYPE_CHECKING:
-    from demos.coevolution.training.jobs import Scores
+    from numpy.typing import NDArray
+
     from demos.coevolution.training.trained import Trained
+    from shared.result import Interval
 
 AT_HOME = MATERIALS[2]  # what the device has learned from before a new scene comes
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What streams brought, or brought more than others. parts: of each scene (streams, texts) points: 100 for a text
+    that is right and was not, -100 for one that was and is not."""
+
+    parts: list[NDArray[np.float64]]
+
+    def __sub__(self, others: Changes) -> Changes:
+        """What these brought more than others did on the same streams."""
+        return Changes([mine - theirs for mine, theirs in zip(self.parts, others.parts, strict=True)])
+
+    @property
+    def mean(self) -> float:
+        """Over streams and texts, and then over scenes [points]."""
+        return float(np.mean([part.mean() for part in self.parts]))
+
+    @property
+    def interval(self) -> Interval:
+        """Of the mean: other streams, and other texts that test."""
+        return crossed(self.parts, units="streams", items="texts")
+
+    @property
+    def told(self) -> str:
+        """The mean with its interval."""
+        return f"{self.mean:+.1f} ({self.interval.low:+.1f} to {self.interval.high:+.1f})"
 
 
 @dataclass(frozen=True)
@@ -28,18 +58,22 @@ class Found:
     streams: dict[Policy, list[list[Round]]]
     home: str = HOME
 
-    def gains(self, policy: Policy, model: str) -> list[float]:
-        """What each stream brought in the new scenes, their mean [points]. model: "cloud" or "small"."""
-        return [self._new(last) - self._new(first) for first, last in self._ends(policy, model)]
+    def gains(self, policy: Policy, model: str) -> Changes:
+        """What came in the new scenes from before the first round to after the last. model: "cloud" or "small"."""
+        return Changes([self._change(policy, model, scene) for scene in self.scenes[1:]])
 
-    def at_home(self, policy: Policy, model: str) -> list[float]:
-        """What each stream brought at home [points]."""
-        return [100 * (last[self.home] - first[self.home]) for first, last in self._ends(policy, model)]
+    def in_scene(self, policy: Policy, model: str, scene: str) -> Changes:
+        """In one of the scenes."""
+        return Changes([self._change(policy, model, scene)])
 
-    def ends(self, policy: Policy, model: str, scene: str) -> tuple[list[float], list[float]]:
-        """Accuracy in a scene before the first round of each stream and after the last [%]."""
-        pairs = self._ends(policy, model)
-        return [100 * first[scene] for first, _ in pairs], [100 * last[scene] for _, last in pairs]
+    def at_home(self, policy: Policy, model: str) -> Changes:
+        """In the scene that is not new."""
+        return self.in_scene(policy, model, self.home)
+
+    def ends(self, policy: Policy, model: str, scene: str) -> tuple[float, float]:
+        """Accuracy in a scene before the first round and after the last, mean of all streams [%]."""
+        before, after = (100 * float(part.mean()) for part in self._ends(policy, model, scene))
+        return before, after
 
     @property
     def scenes(self) -> list[str]:
@@ -49,15 +83,17 @@ class Found:
         assert tested is not None
         return sorted(tested, key=lambda scene: scene != self.home)
 
-    def _new(self, scores: Scores) -> float:
-        return 100 * float(np.mean([share for scene, share in scores.items() if scene != self.home]))
+    def _change(self, policy: Policy, model: str, scene: str) -> NDArray[np.float64]:
+        before, after = self._ends(policy, model, scene)
+        return 100 * (after - before)
 
-    def _ends(self, policy: Policy, model: str) -> list[tuple[Scores, Scores]]:
-        found = []
-        for rounds in self.streams[policy]:
-            first, last = (getattr(rounds[place], model) for place in (0, -1))
-            found.append((first, last))
-        return found
+    def _ends(self, policy: Policy, model: str, scene: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(streams, texts) what is right, before and after."""
+        before, after = (
+            np.array([getattr(rounds[place], model)[scene] for rounds in self.streams[policy]], dtype=float)
+            for place in (0, -1)
+        )
+        return before, after
 
 
 def evolution(trained: Trained, number: int, up: UpSection, policy: Policy = "random") -> Evolution:

@@ -19,7 +19,7 @@ from demos.coevolution.config import Policy, UpSection
 from demos.coevolution.data import SLUG
 from demos.coevolution.training.fit import Lesson, fit, judged, soft, states_of
 from demos.coevolution.training.jobs import Scores, course
-from demos.coevolution.up.ground import Ground, right
+from demos.coevolution.up.ground import Ground, right, scores_of
 from demos.coevolution.up.policies import chosen
 from shared.seed import generator
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.coevolution.training.fit import Rows
+    from demos.coevolution.up.ground import Right
 
 SHARES = (1.0, 0.5)  # of the way from the old weights to the new ones, at which a version is tried
 
@@ -49,12 +50,12 @@ class Evolution:
 
 @dataclass(frozen=True)
 class Round:
-    """What is known after a round. cloud, small: accuracy on the test, where it was measured; sent: places of what went
-    up with a person's word, asked: number of those that went up as questions; bytes: of both; learned, taught: whether
-    the large model's new version went out, and the small one's."""
+    """What is known after a round. cloud, small: what is right on the test, where it was measured; sent: places of what
+    went up with a person's word, asked: number of those that went up as questions; bytes: of both; learned, taught:
+    whether the large model's new version went out, and the small one's."""
 
-    cloud: Scores | None
-    small: Scores | None
+    cloud: Right | None
+    small: Right | None
     sent: list[int] = field(default_factory=list)
     asked: int = 0
     bytes: int = 0
@@ -80,7 +81,7 @@ class Loop:
 
     def run(self) -> list[Round]:
         """All rounds, from the one before the first."""
-        found = [Round(self.scores(None), self.scores(self.small))]
+        found = [Round(self.right(None), self.right(self.small))]
         for number, arrived in enumerate(self.arriving(), start=1):
             found.append(self._round(number, arrived))
         if self.job.kept:
@@ -105,14 +106,16 @@ class Loop:
         size = sum(self.ground.size(place) for place in picked + asked)
         if self.job.kept and learned:
             small = self.small.state_dict() if taught else None
-            torch.save({"top": self.top.state_dict(), "small": small}, version_file(self.job.folder, number))
+            heard = {"sent": list(self.sent), "targets": list(self.targets), "asked": list(self.asked)}
+            left = {"top": self.top.state_dict(), "small": small, **heard}
+            torch.save(left, version_file(self.job.folder, number))
         told = self._told(number)
         return Round(told.cloud, told.small, picked, len(asked), size, learned, taught)
 
     def _told(self, number: int) -> Round:
         if not self.job.whole and number < self.job.up.rounds:
             return Round(None, None)
-        return Round(self.scores(self.top), self.scores(self.small))
+        return Round(self.right(self.top), self.right(self.small))
 
     def small_on(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, classes) the device's logits, and (n, w) what its last layer is given."""
@@ -232,12 +235,16 @@ class Loop:
             for scene, each in labels.items()
         }
 
-    def scores(self, model: nn.Module | None) -> Scores:
-        """Accuracy in each scene."""
+    def right(self, model: nn.Module | None) -> Right:
+        """What is right on the test of each scene."""
         return {
             scene: right(self.on(model, places), self.ground.labels(places))
             for scene, places in self.ground.test.items()
         }
+
+    def scores(self, model: nn.Module | None) -> Scores:
+        """Accuracy in each scene."""
+        return scores_of(self.right(model))
 
     def on(self, model: nn.Module | None, places: NDArray[np.int64]) -> Tensor:
         """(n, classes) logits; model: None for the large one as it was before the first round."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from demos.coevolution.config import ModelsSection, UpSection
@@ -22,6 +21,7 @@ from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.jobs import (
     Answers,
+    Scores,
     at_home,
     labels_of,
     opened_cloud,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from demos.coevolution.training.fit import Rows
 
     Parts = dict[str, NDArray[np.int64]]
+    Right = dict[str, NDArray[np.bool_]]  # by scene, (n,) whether each of its texts is answered as it is labelled
 
 
 class Ground(Protocol):
@@ -165,6 +166,11 @@ class Sentences:
         return len(texts()[place].text.encode())
 
 
-def right(logits: Tensor, labels: NDArray[np.int64]) -> float:
-    """Share of right answers, 0 to 1."""
-    return float((logits.argmax(1) == torch.as_tensor(labels)).float().mean())
+def right(logits: Tensor, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether each answer is right."""
+    return np.asarray(logits.argmax(1).numpy() == labels)
+
+
+def scores_of(found: Right) -> Scores:
+    """Accuracy in each scene."""
+    return {scene: float(each.mean()) for scene, each in found.items()}

@@ -15,7 +15,7 @@ from demos.coevolution.models.top import Top
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.fit import judged
-from demos.coevolution.training.jobs import Answers, at_home, opened_cloud, opened_student, right
+from demos.coevolution.training.jobs import Answers, at_home, opened_cloud, opened_student, right, teachers_answers
 from demos.coevolution.up.compare import AT_HOME
 from demos.coevolution.up.evolve import Round, flips_file, version_file
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
@@ -52,26 +52,27 @@ def grown(trained: Trained, rounds: list[Round]) -> Store:
     cloud, device = opened_cloud(folder, seed), opened_student(trained.lying("device", AT_HOME)[0], "device")
     top = Top(cloud, trained.config.models.upper_layers)
     cloud_name, device_name = trained.files().out["cloud"].name, None
-    sent: list[int] = []
+    home = np.concatenate(at_home(trained.config.models, seed))
+    data = hashed([texts()[place].text for place in home], teachers_answers(folder, seed)[0].of(home).numpy())
     for number, each in enumerate(rounds):
-        sent += each.sent
-        data = _data(trained, sent)
         note = f"round {number}, {up.policies[0]}" if number else "from home, before the first round"
         if each.learned:
             left = torch.load(version_file(folder, number), weights_only=True)
             top.load_state_dict(left["top"])
             if left["small"] is not None:
                 device.load_state_dict(left["small"])
-            cloud_name = _sent(store, "cloud", cloud, places, data, cloud_name, None, note)
+            heard = _heard(left["sent"], left["targets"])
+            cloud_name = _sent(store, "cloud", cloud, places, heard, cloud_name, None, note)
+            data = _heard(left["sent"] + left["asked"], [None] * len(left["sent"] + left["asked"]))
         if each.taught or number == 0:
             device_name = _sent(store, "device", device, places, data, device_name, cloud_name, note)
     return store
 
 
-def _data(trained: Trained, sent: list[int]) -> str:
-    """Hash of the texts that came up so far; before the first round, of those at home."""
-    places = sent or np.concatenate(at_home(trained.config.models, trained.seeds[0])).tolist()
-    return hashed([texts()[place].text for place in places], np.array([texts()[place].mean for place in places]))
+def _heard(places: list[int], targets: list[int | None]) -> str:
+    """Hash of what came up so far with what was said of it; None of what the large model, which is named, answers."""
+    said = np.array([np.nan if target is None else target for target in targets], dtype=np.float32)
+    return hashed([texts()[place].text for place in places], said)
 
 
 def _sent(

@@ -11,7 +11,6 @@ from demos.coevolution.up.compare import Found, compare
 from demos.coevolution.up.grown import flips, flips_tables, grown, versions_table
 from demos.coevolution.up.stream import NEW
 from shared.chapter import Chapter
-from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
@@ -60,18 +59,16 @@ def up(trained: Trained) -> Chapter:
 
 def gain_of(found: Found, policy: Policy, model: str) -> Headline:
     """Of a model, "cloud" or "small", beside that of shuffled feedback."""
-    gains = found.gains(policy, model)
-    home = float(np.mean(found.at_home(policy, model)))
-    peer = "shuffled" if "shuffled" in found.streams else policy
+    gains, home = found.gains(policy, model), found.at_home(policy, model)
     return Headline(
         name=f"What the {MODELS[model]} gains in the new scenes",
-        value=float(np.mean(gains)),
+        value=gains.mean,
         unit="points",
         direction="higher",
-        peer=f"{peer} feedback",
-        peer_value=float(np.mean(found.gains(peer, model))),
-        interval=bootstrap(gains, unit="streams"),
-        note=f"policy {policy}, mean over scenes; at home {home:+.1f}",
+        peer="shuffled feedback" if "shuffled" in found.streams else "no feedback",
+        peer_value=found.gains("shuffled", model).mean if "shuffled" in found.streams else 0.0,
+        interval=gains.interval,
+        note=f"policy {policy}, mean over scenes; at home {home.told}",
     )
 
 
@@ -85,10 +82,10 @@ def metrics_of(found: Found) -> list[Metric]:
                 metrics.append(
                     Metric(
                         name=f"{name}, {policy}, {what}",
-                        value=float(np.mean(values)),
+                        value=values.mean,
                         unit="points",
                         direction="higher",
-                        interval=bootstrap(values, unit="streams"),
+                        interval=values.interval,
                     )
                 )
     return metrics
@@ -102,12 +99,8 @@ def policies_table(found: Found, section: UpSection) -> Table:
         row: list[str | float | None] = [policy]
         for model in MODELS:
             gains = found.gains(policy, model)
-            over = None
-            if policy != first:
-                between = paired_difference(gains, found.gains(first, model), unit="streams")
-                mean = np.mean(gains) - np.mean(found.gains(first, model))
-                over = f"{mean:+.1f} ({between.low:+.1f} to {between.high:+.1f})"
-            row += [float(np.mean(gains)), over, float(np.mean(found.at_home(policy, model)))]
+            over = None if policy == first else (gains - found.gains(first, model)).told
+            row += [gains.mean, over, found.at_home(policy, model).mean]
         sizes = [sum(each.bytes for each in rounds) / 1000 for rounds in found.streams[policy]]
         rows.append([*row, float(np.mean(sizes))])
     return Table(
@@ -124,7 +117,7 @@ def policies_table(found: Found, section: UpSection) -> Table:
         ],
         rows=rows,
         caption=f"After {section.rounds} rounds, mean of {section.seeds} streams and of the new scenes; differences "
-        "with 95 %, paired over streams. Without any feedback nothing changes.",
+        "with 95 %, paired, streams and test texts drawn again. Without any feedback nothing changes.",
     )
 
 
@@ -134,15 +127,7 @@ def scenes_table(found: Found, policy: Policy) -> Table:
     for model, name in MODELS.items():
         for scene in found.scenes:
             before, after = found.ends(policy, model, scene)
-            change = paired_difference(after, before, unit="streams")
-            rows.append(
-                [
-                    f"{name}, {scene}",
-                    float(np.mean(before)),
-                    float(np.mean(after)),
-                    f"{np.mean(after) - np.mean(before):+.1f} ({change.low:+.1f} to {change.high:+.1f})",
-                ]
-            )
+            rows.append([f"{name}, {scene}", before, after, found.in_scene(policy, model, scene).told])
     return Table(
         title="Scene by scene",
         columns=[
@@ -152,7 +137,7 @@ def scenes_table(found: Found, policy: Policy) -> Table:
             Column(name="change"),
         ],
         rows=rows,
-        caption=f"Policy {policy}; on the test; 95 % over streams.",
+        caption=f"Policy {policy}; on the test; 95 %, streams and test texts drawn again.",
     )
 
 
@@ -193,7 +178,7 @@ def _figure(found: Found, run: Run) -> Figure:
         for axes, scene in zip(row, SCENES, strict=True):
             for policy, streams in found.streams.items():
                 tested = [rounds for rounds in streams if all(getattr(each, model) for each in rounds)]
-                lines = 100 * np.array([[getattr(each, model)[scene] for each in rounds] for rounds in tested])
+                lines = 100 * np.array([[getattr(each, model)[scene].mean() for each in rounds] for rounds in tested])
                 axes.plot(range(lines.shape[1]), lines.mean(0), label=policy, marker=".")
             axes.set_title(f"{name}, {scene}" + (" (home)" if scene == HOME else ""), fontsize=10)
     for axes in grid[-1]:
@@ -201,7 +186,7 @@ def _figure(found: Found, run: Run) -> Figure:
     for row in grid:
         row[0].set_ylabel("accuracy [%]")
     drawing.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(found.streams))
-    ends = {policy: np.mean(found.gains(policy, "cloud")) for policy in found.streams}
+    ends = {policy: found.gains(policy, "cloud").mean for policy in found.streams}
     return run.figure(
         drawing,
         "up",

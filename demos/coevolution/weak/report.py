@@ -11,7 +11,7 @@ from demos.coevolution.up.compare import evolution
 from demos.coevolution.up.stream import NEW
 from demos.coevolution.weak.measure import Strengthened, Strengthening, strengthen
 from shared.chapter import Chapter
-from shared.evaluation.intervals import bootstrap
+from shared.evaluation.intervals import bootstrap, paired_difference
 from shared.result import Column, Headline, Metric, Table
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ def _new(found: list[Strengthened], name: str) -> list[float]:
 
 def recovered(found: list[Strengthened], name: str) -> float | None:
     """Of the gap between the devices and the large model that learned labels, in the mean of all streams, the part that
-    is closed [%]; None when the devices are as good."""
+    is closed [%]; None when the gap may be one of these streams only."""
+    if paired_difference(_new(found, "ceiling"), _new(found, "weak")).low <= 0:
+        return None
     ours, weak, ceiling = (float(np.mean(_new(found, key))) for key in (name, "weak", "ceiling"))
-    return 100 * (ours - weak) / (ceiling - weak) if ceiling > weak else None
+    return 100 * (ours - weak) / (ceiling - weak)
 
 
 def _share(found: list[Strengthened], name: str) -> str:

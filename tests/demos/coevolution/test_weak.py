@@ -26,10 +26,13 @@ def everywhere(share: float) -> dict[str, float]:
 
 def test_recovered_is_the_part_of_the_gap_that_is_closed() -> None:
     shares = {"device": 0.6, "weak": 0.7, "start": 0.75, "taught": 0.72, "held": 0.8, "ceiling": 0.9}
-    found = [Strengthened(**{name: everywhere(share) for name, share in shares.items()})]
+    found = 2 * [Strengthened(**{name: everywhere(share) for name, share in shares.items()})]
     assert recovered(found, "held") == pytest.approx(50)
     assert recovered(found, "taught") == pytest.approx(10)
-    assert recovered([Strengthened(**{name: everywhere(0.7) for name in shares})], "held") is None
+    # Nor is a gap that is there in one of two streams.
+    none = Strengthened(**{name: everywhere(0.7) for name in shares})
+    assert recovered([none, none], "held") is None
+    assert recovered([none, found[0]], "held") is None
 
 
 def test_who_holds_to_itself_learns_less_from_who_is_wrong() -> None:

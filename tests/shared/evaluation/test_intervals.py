@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.evaluation.compare import comparison, headline
-from shared.evaluation.intervals import bootstrap, paired_difference, paired_ratio
+from shared.evaluation.intervals import bootstrap, crossed, paired_difference, paired_ratio
 
 floats = st.floats(-1e6, 1e6)
 samples = st.lists(floats, min_size=5, max_size=40)
@@ -107,3 +107,18 @@ def test_methods_side_by_side() -> None:
     table = comparison("Delay", values, peer="greedy", **words)
     assert table.rows == [["ours", 2.0, 0.5, "0.500 to 0.500"], ["greedy", 4.0, 1.0, None]]
     assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_units_and_items_that_both_differ_are_both_in_the_interval() -> None:
+    random, hits = np.random.default_rng(0), 0
+    for trial in range(200):
+        part = random.normal(size=(12, 1)) + 2 * random.normal(size=(1, 50)) + random.normal(size=(12, 50))
+        interval = crossed([part], level=0.9, resamples=300, seed=trial)
+        hits += interval.low <= 0 <= interval.high
+    assert 0.82 <= hits / 200 <= 0.97
+    alike = np.tile(np.arange(10.0)[:, None], (1, 3))
+    same, plain = crossed([alike, alike], resamples=4000), bootstrap(np.arange(10.0))
+    assert (same.low, same.high) == pytest.approx((plain.low, plain.high), abs=0.25)
+    for parts in ([], [[1.0, 2.0]], [alike, alike[1:]], [alike[:, :1]], [alike[:1]]):
+        with pytest.raises(ValueError, match="units"):
+            crossed(parts)
