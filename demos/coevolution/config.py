@@ -12,7 +12,7 @@ from shared.config import DemoConfig, Section, different
 ChapterName = Literal["texts", "down", "deploy", "cascade", "up", "weak", "link", "participants", "pictures"]
 LargeName = Literal["MiniLM", "MPNet"]
 StudentName = Literal["edge", "device"]
-Policy = Literal["random", "hard", "diverse", "pseudo-labels", "shuffled", "coin"]
+Policy = Literal["random", "hard", "diverse", "states", "pseudo-labels", "shuffled", "coin"]
 SHARES_OFF = 1e-3
 Rate = Annotated[float, Field(gt=0, le=1)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
@@ -99,15 +99,18 @@ class UpSection(Section):
         default=3, ge=0, le=100, description="Streams that are tested after each round, not the last. From 0 to 100."
     )
     policies: Annotated[list[Policy], AfterValidator(different)] = Field(
-        default=["random", "hard", "diverse", "pseudo-labels", "shuffled"],
+        default=["random", "hard", "diverse", "states", "pseudo-labels", "shuffled"],
         min_length=1,
-        description="How it is chosen who is sent up; the first is what the others are compared with.",
+        description="Who is sent up, and as what; the first is what the others are compared with.",
     )
     rounds: int = Field(default=6, ge=1, le=50, description="From 1 to 50.")
     stream: int = Field(default=1000, ge=10, le=5000, description="Texts that come in a round. From 10 to 5000.")
     uploads: int = Field(default=100, ge=1, le=1000, description="Of these, sent up and rated. From 1 to 1000.")
     asked: float = Field(
-        default=0.25, ge=0, le=1, description="Share that goes up for an answer, the least sure ones. From 0 to 1."
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Share of what calibrates that would go up as a question, the least sure. From 0 to 1.",
     )
     shares: dict[Literal["product", "editorial", "tweet"], Annotated[float, Field(ge=0, le=1)]] = Field(
         default={"product": 1 / 3, "editorial": 1 / 3, "tweet": 1 / 3},
@@ -145,8 +148,8 @@ class UpSection(Section):
 class LinkSection(Section):
     """Cloud and device in two processes."""
 
-    kilobits: Annotated[list[Annotated[float, Field(gt=0, le=1e7)]], AfterValidator(different)] = Field(
-        default=[8, 32, 128, 1000, 10000], min_length=1, description="Rates of the link [kbit/s]. Above 0."
+    kilobits: Annotated[list[Annotated[float, Field(ge=1, le=1e7)]], AfterValidator(different)] = Field(
+        default=[8, 32, 128, 1000, 10000], min_length=1, description="Rates of the link [kbit/s]. From 1 to 1e7."
     )
     texts: int = Field(default=200, ge=10, le=1500, description="Texts that are answered. From 10 to 1500.")
     share: float = Field(

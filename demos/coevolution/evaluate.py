@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from demos.coevolution.data import used
 from shared.chapter import put_together
 from shared.result import Part
 
 if TYPE_CHECKING:
-    from demos.coevolution.config import CoevolutionConfig
+    from collections.abc import Mapping
+
+    from demos.coevolution.config import ChapterName, CoevolutionConfig
     from demos.coevolution.training.trained import Trained
     from shared.chapter import Chapter
     from shared.demo import Run
@@ -89,12 +91,30 @@ def evaluate(config: CoevolutionConfig, run: Run) -> Result:
     from demos.coevolution.models.mpnet import PARTS
     from demos.coevolution.training.trained import Trained
 
+    check_streams(config)
     with tempfile.TemporaryDirectory(prefix="trendlab-") as folder:
         trained = Trained(config, run, Path(folder))
         found = put_together([(CHAPTERS[name], _chapter(name, trained)) for name in config.chapters])
     if config.models.large == "MPNet":
         return found.model_copy(update={"data": [*found.data, *used(*PARTS)]})
     return found
+
+
+def check_streams(config: CoevolutionConfig) -> None:
+    """Raises UserError when a scene has fewer texts than a stream asks for: before anything is trained."""
+    from demos.coevolution.participants.measure import shares_of
+    from demos.coevolution.training.jobs import unlabelled
+    from demos.coevolution.up.stream import NEW, rounds
+
+    up, weak, many = config.up, config.weak, config.participants
+    asked: dict[ChapterName, list[tuple[int, int, Mapping[Any, float]]]] = {
+        "up": [(up.rounds, up.stream, up.shares)],
+        "weak": [(1, weak.texts, {scene: 1 / len(NEW) for scene in NEW})],
+        "participants": [(many.rounds, count * many.stream, shares_of(count)) for count in many.devices],
+    }
+    for name in set(asked) & set(config.chapters):
+        for count, size, shares in asked[name]:
+            rounds(config.seed, count, size, shares, unlabelled(config.models, config.seed))
 
 
 def _chapter(name: str, trained: Trained) -> Chapter:

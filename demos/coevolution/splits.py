@@ -103,6 +103,8 @@ def near_duplicates(given: Sequence[str]) -> list[tuple[int, int]]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     plain = [normal(text) for text in given]
+    if not any(plain):
+        return []
     words = TfidfVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
     weights = words.fit_transform(plain).tocsr()
     pairs: list[tuple[int, int]] = []

@@ -30,7 +30,7 @@ def cascade(trained: Trained) -> Chapter:
     ]
     whole = 100 * _mean([each.chosen[HOME][3] for each in found])
     return Chapter(
-        headlines=[_behind(found), _least(found), _error(found)],
+        headlines=[_behind(found), _between(found), _least(found), _error(found)],
         metrics=_metrics(found),
         tables=[_ways(found, trained), _scenes(found), _calibration(found)],
         figures=[curves_figure([each.curves for each in found], whole, trained.run, "at home")],
@@ -69,6 +69,22 @@ def _behind(found: list[Cascade]) -> Headline:
         peer_value=_mean(lot),
         interval=_interval(behind),
         note=f"at home; {100 * _mean([each.chosen[HOME][0] for each in found]):.1f} % went up",
+    )
+
+
+def _between(found: list[Cascade]) -> Headline:
+    behind = [100 * (each.chosen[HOME][3] - each.through[2]) for each in found]
+    straight = [100 * (each.chosen[HOME][3] - each.chosen[HOME][1]) for each in found]
+    reached, beyond = (100 * _mean([each.through[place] for each in found]) for place in (0, 1))
+    return Headline(
+        name="And with the edge between, which answers some of these",
+        value=_mean(behind),
+        unit="points",
+        direction="lower",
+        peer="straight to the large model",
+        peer_value=_mean(straight),
+        interval=_interval(behind),
+        note=f"at home; {reached:.1f} % went to the edge, {beyond:.1f} % on to the large model",
     )
 
 

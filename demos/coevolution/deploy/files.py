@@ -19,11 +19,11 @@ from demos.coevolution.training.fit import judged
 from demos.coevolution.training.jobs import (
     LAST,
     Answers,
+    accuracy,
     at_home,
     hard,
     opened_cloud,
     opened_student,
-    right,
     student_file,
     teachers_answers,
     unlabelled,
@@ -100,7 +100,7 @@ def _learned(trained: Trained, kind: str, answers: Answers) -> tuple[dict[str, f
     """Accuracy on what calibrates, by scene, and the hash of what a model at home learned from; of those that are
     shipped it is not known here."""
     models, seed = trained.config.models, trained.seeds[0]
-    scores = {str(scene): right(answers, places[: models.test]) for scene, places in frozen().calibration.items()}
+    scores = {str(scene): accuracy(answers, places[: models.test]) for scene, places in frozen().calibration.items()}
     if models.source == "shipped":
         return scores, ""
     known = at_home(models, seed)[0]

@@ -1,6 +1,8 @@
 """The cloud's side: a process that answers texts with the large model, and keeps what people said.
 
 python -m demos.coevolution.link.cloud VERSION_FOLDER KEPT_FILE PORT_FILE [PORT]
+
+It ends when its standard input closes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 from demos.coevolution.deploy.runtime import Student
 from demos.coevolution.link.feedback import Kept, Said
 from demos.coevolution.link.messages import Wire
+from demos.coevolution.link.parent import end_with_parent
 from shared.errors import UserError
 from shared.files import written_whole
 
@@ -56,4 +59,5 @@ def _answer(student: Student, words: Kept, message: dict[str, Any]) -> dict[str,
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 0)

@@ -21,6 +21,7 @@ from typing import Any, get_args
 
 from demos.coevolution.link.bucket import Bucket, Proxy
 from demos.coevolution.link.device import Mode, OnDevice
+from demos.coevolution.link.parent import child, end_with_parent
 
 BURST = 4096  # bytes
 READY = 60.0  # seconds until the cloud is there, and that an answer may take
@@ -52,7 +53,9 @@ def shaped(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:
     command = [sys.executable, "-m", __name__, str(task_file), str(result_file)]
     if not task.proxy:
         command = ["unshare", "-rn", "bash", "-c", SHAPE.format(rate=int(task.rate)), "link", *command]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    with child(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        if process.wait():
+            raise RuntimeError(f"the link's process ended with {process.returncode}")
     return dict(json.loads(result_file.read_text(encoding="utf-8")))
 
 
@@ -71,17 +74,13 @@ def cloud_process(version: Path, folder: Path, port: int = 0) -> Iterator[tuple[
     port_file = folder / "port"
     port_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "demos.coevolution.link.cloud", str(version), str(folder / "kept.sqlite")]
-    process = subprocess.Popen([*command, str(port_file), str(port)])
-    try:
+    with child([*command, str(port_file), str(port)]) as process:
         until = time.monotonic() + READY
         while not port_file.is_file():
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the cloud's process did not start")
             time.sleep(0.02)
         yield int(port_file.read_text()), process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _trial(task: Task) -> dict[str, list[dict[str, Any]]]:
@@ -107,5 +106,6 @@ def _trial(task: Task) -> dict[str, list[dict[str, Any]]]:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     result = _trial(Task(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")

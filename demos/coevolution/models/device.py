@@ -7,6 +7,8 @@ the axes along which these vary most.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +51,23 @@ class Device(nn.Module):
 
     def forward(self, ids_nl: Tensor, mask_nl: Tensor) -> Tensor:
         return self.head(self.pooled(ids_nl, mask_nl))
+
+
+class LastLayer(nn.Module):
+    """(n, 1, w) states of n texts, as `pooled` has them, and (n, 1) where they are -> (n, 2) logits: what can learn
+    where the texts themselves are not."""
+
+    def __init__(self, device: Any) -> None:
+        """device: with a head, which stays its own, so that to train this is to train it."""
+        super().__init__()
+        self.head = device.head
+
+    def pooled(self, states_n1w: Tensor, mask_n1: Tensor) -> Tensor:
+        """(n, w): as they are."""
+        return states_n1w[:, 0]
+
+    def forward(self, states_n1w: Tensor, mask_n1: Tensor) -> Tensor:
+        return self.head(self.pooled(states_n1w, mask_n1))
 
 
 def by_chance(pieces: int, seed: int, vocabulary: Words | None = None) -> Device:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from demos.coevolution.models.words import MOST
 from shared.errors import UserError
 from shared.pretrained.minilm import minilm_folder
 from shared.pretrained.quiet import quiet_and_offline
@@ -45,9 +47,14 @@ class Encoder(nn.Module):
                 # For texts as short as these the plain attention is a tenth faster on a CPU than the fused one, and
                 # without dropout a third.
                 self.body = AutoModel.from_pretrained(
-                    place, local_files_only=True, use_safetensors=True, attn_implementation="eager"
+                    place,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    attn_implementation="eager",
+                    dtype=torch.float32,
                 )
-        except (OSError, ValueError) as error:
+        # RuntimeError: weights of other sizes than its config says.
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{folder} cannot be opened as a checkpoint: {str(error).splitlines()[0]}") from None
         if getattr(self.body.config, "model_type", None) not in KINDS:
             raise UserError(
@@ -66,6 +73,22 @@ class Encoder(nn.Module):
     def pieces(self) -> int:
         """How many word pieces it may be given."""
         return int(self.body.config.vocab_size) if self.given is None else self.given.size
+
+    def must_read(self, vocabulary: Words) -> None:
+        """Raises UserError when it cannot be given all that this vocabulary cuts a text into."""
+        pieces = 1 + max(vocabulary.tokenizer.get_vocab().values())
+        if pieces > self.pieces:
+            raise UserError(
+                f"{self.folder}: its tokenizer knows {pieces:,} pieces, its model {self.pieces:,}; they do not belong "
+                "together"
+            )
+        config = self.body.config
+        # The others count places from behind the number that fills up.
+        before = 0 if config.model_type == "bert" else config.pad_token_id + 1
+        if config.max_position_embeddings - before < MOST:
+            raise UserError(
+                f"{self.folder} reads {config.max_position_embeddings - before} pieces of a text; {MOST} are needed"
+            )
 
     def own_ids(self, ids_nl: Tensor) -> Tensor:
         """(n, l) numbers of word pieces as it was taught them."""

@@ -52,6 +52,13 @@ class Words:
         return [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
 
 
+def checkpoint_words(folder: Path) -> Words:
+    """Those of a checkpoint. Raises UserError when it has none that are fit."""
+    if not (folder / TOKENIZER).is_file():
+        raise UserError(f"{folder} has no {TOKENIZER}: a checkpoint with a fast tokenizer is needed")
+    return Words(folder / TOKENIZER)
+
+
 @functools.cache
 def words() -> Words:
     """MiniLM's, checked; the models of this demo share it, so that a text is cut up once."""

@@ -19,16 +19,14 @@ from demos.coevolution.data import SLUG
 from demos.coevolution.deploy.gate import Judging, send
 from demos.coevolution.models.device import from_vectors, static_vectors
 from demos.coevolution.models.encoder import CLASSES, fresh, inherited, without_dropout
-from demos.coevolution.models.words import TOKENIZER, Words, words
+from demos.coevolution.models.words import Words, checkpoint_words, words
 from demos.coevolution.own.read import Own, read
-from demos.coevolution.splits import near_duplicates
 from demos.coevolution.training.fit import Lesson, fit, judged, soft, states_of
 from demos.coevolution.training.jobs import course
 from demos.coevolution.training.stretches import stretches
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
 from demos.coevolution.versions.version import sha256
 from shared import device as devices
-from shared.errors import UserError
 from shared.evaluation.compare import headline
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, DataUse, Metric, Result, Table
@@ -61,7 +59,7 @@ def own(config: CoevolutionConfig, run: Run) -> Result:
     given = read(config.own.csv.expanduser(), config.own.text, config.own.label)
     parts = divided(given, config.seed)
     run.say(f"{len(given.texts):,} different texts, {len(parts.known):,} with a label to learn from")
-    vocabulary = _vocabulary(config)
+    vocabulary = words() if config.own.checkpoint is None else checkpoint_words(config.own.checkpoint.expanduser())
     rows = vocabulary(given.texts)
     models = _trained(config, run, given, parts, rows, vocabulary)
     logits = {name: judged(model, rows) for name, model in models.items()}
@@ -86,14 +84,17 @@ def _sent(
         judges = [given.texts[place] for place in parts.calibration]
         # In 32 bits, as a file computes, where trainings may have done so in 16.
         by = Judging(judges, labels[parts.calibration], judged(model, vocabulary(judges), exact=True).numpy())
-        places = parts.known if kind == "cloud" else np.concatenate([parts.known, parts.unlabelled])
+        places, said = parts.known, labels[parts.known].astype(np.float32)
+        if kind != "cloud":
+            places = np.concatenate([parts.known, parts.unlabelled])
+            said = _at(logits["cloud"], places)
         sent = send(
             store,
             kind,
             model,
             by,
             heat=temperature(by.logits, by.labels),
-            data=hashed([given.texts[place] for place in places], _at(logits["cloud"], places)),
+            data=hashed([given.texts[place] for place in places], said),
             scores={"own": float(_right(logits[kind], labels, parts.test).mean())},
             teacher=cloud,
             note="from own texts",
@@ -138,29 +139,16 @@ def _told(
     )
 
 
-def _vocabulary(config: CoevolutionConfig) -> Words:
-    if config.own.checkpoint is None:
-        return words()
-    file = config.own.checkpoint.expanduser() / TOKENIZER
-    if not file.is_file():
-        raise UserError(f"{config.own.checkpoint} has no {TOKENIZER}: a checkpoint with a fast tokenizer is needed")
-    return Words(file)
-
-
 def divided(given: Own, seed: int) -> Parts:
-    """By lot, of texts that are no near-duplicates of one before them."""
-    gone: set[int] = set()
-    for one, other in sorted(near_duplicates(given.texts)):
-        if one not in gone:
-            gone.add(other)
-    kept = [place for place in range(len(given.texts)) if place not in gone]
-    labelled = generator(seed, SLUG, "own").permutation([place for place in kept if given.labels[place] is not None])
+    """By lot."""
+    known = [place for place, label in enumerate(given.labels) if label is not None]
+    labelled = generator(seed, SLUG, "own").permutation(known)
     tests, calibrates = (round(share * len(labelled)) for share in (TESTS, CALIBRATES))
     return Parts(
         labelled[tests + calibrates :],
         labelled[tests : tests + calibrates],
         labelled[:tests],
-        np.array([place for place in kept if given.labels[place] is None], dtype=np.int64),
+        np.array([place for place, label in enumerate(given.labels) if label is None], dtype=np.int64),
     )
 
 
@@ -173,7 +161,9 @@ def _trained(
     known = [rows[place] for place in parts.known]
     hard = Lesson(known, functional.one_hot(labels, CLASSES).float())
     checkpoint = config.own.checkpoint.expanduser() if config.own.checkpoint else None
-    cloud = fit(fresh(None, seed, checkpoint), hard, course(models.cloud), seed, device)
+    start = fresh(None, seed, checkpoint)
+    start.must_read(vocabulary)
+    cloud = fit(start, hard, course(models.cloud), seed, device)
     run.say("let it answer")
     everything = [rows[place] for place in (*parts.known, *parts.unlabelled)]
     states = states_of(cloud, everything)
@@ -189,9 +179,9 @@ def _trained(
             continue
         cut = stretches(everything, models.stretches, generator(seed, SLUG, "stretches"))
         heard = torch.cat([said, judged(cloud, cut)]) if cut else said
-        start = from_vectors(static_vectors(cloud, vocabulary=vocabulary), seed, vocabulary)
+        blank = from_vectors(static_vectors(cloud, vocabulary=vocabulary), seed, vocabulary)
         lesson = Lesson([*everything, *cut], soft(heard, section.temperature), temperature=section.temperature)
-        found[kind] = fit(start, lesson, how, seed, device)
+        found[kind] = fit(blank, lesson, how, seed, device)
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demos.coevolution.deploy.runtime import usable
+from demos.coevolution.splits import near_duplicates
 from shared.errors import UserError
 
 LABELS = {"positive": 1, "negative": 0, "1": 1, "0": 0}
@@ -18,40 +19,56 @@ SHOWN = 30  # letters of what was found where it is not understood
 
 @dataclass(frozen=True)
 class Own:
-    """texts: different ones; labels: of each 1, 0 or None."""
+    """texts: different ones, no near-duplicates; labels: of each 1, 0 or None."""
 
     texts: list[str]
     labels: list[int | None]
 
 
 def read(file: Path, text_column: str, label_column: str) -> Own:
-    """All rows, a text that comes twice once. Raises UserError with the row and the column of what cannot be used."""
-    rows = _rows(file)
-    head = rows[0]
+    """All rows, a text that comes twice once. Raises UserError with the line and the column of what cannot be used."""
+    (_, head), *rows = _rows(file)
     for column in (text_column, label_column):
         if column not in head:
             raise UserError(f"{file}: no column {column!r}; there are: {', '.join(head)}")
+        if head.count(column) > 1:
+            raise UserError(f"{file}: the column {column!r} is there {head.count(column)} times")
     found: dict[str, int | None] = {}
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows:
         if len(row) != len(head):
-            raise UserError(f"{file}, row {number}: {len(row)} fields, where the first row has {len(head)}")
+            raise UserError(f"{file}, line {number}: {len(row)} fields, where the first row has {len(head)}")
         fields = dict(zip(head, row, strict=True))
         try:
             text = usable(fields[text_column])
         except UserError as error:
-            raise UserError(f"{file}, row {number}, column {text_column}: {error}") from None
-        label = _label(fields[label_column], f"{file}, row {number}, column {label_column}")
+            raise UserError(f"{file}, line {number}, column {text_column}: {error}") from None
+        label = _label(fields[label_column], f"{file}, line {number}, column {label_column}")
         if text in found and label is not None and found[text] not in (None, label):
-            raise UserError(f"{file}, row {number}: the same text as before, with another label")
+            raise UserError(f"{file}, line {number}: the same text as before, with another label")
         found[text] = found.get(text) if label is None else label
-    counts = Counter(label for label in found.values() if label is not None)
+    return _without_near_duplicates(file, Own(list(found), list(found.values())))
+
+
+def _without_near_duplicates(file: Path, given: Own) -> Own:
+    """Of texts that are alike the first, or the first with a label. Raises UserError when too few are left."""
+    # Those with a label first: of two that are alike, the first one stays.
+    order = sorted(range(len(given.texts)), key=lambda place: given.labels[place] is None)
+    gone: set[int] = set()
+    for one, other in sorted(near_duplicates([given.texts[place] for place in order])):
+        if one not in gone:
+            gone.add(other)
+    kept = sorted(place for number, place in enumerate(order) if number not in gone)
+    counts = Counter(given.labels[place] for place in kept)
     for name, label in list(LABELS.items())[:2]:
         if counts[label] < LEAST:
-            raise UserError(f"{file}: {counts[label]} different texts are {name}; {LEAST} of each label are needed")
-    return Own(list(found), list(found.values()))
+            raise UserError(
+                f"{file}: {counts[label]} texts are {name} and no near-duplicates; {LEAST} of each label are needed"
+            )
+    return Own([given.texts[place] for place in kept], [given.labels[place] for place in kept])
 
 
-def _rows(file: Path) -> list[list[str]]:
+def _rows(file: Path) -> list[tuple[int, list[str]]]:
+    """Each with the line of the file on which it ends."""
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -63,9 +80,10 @@ def _rows(file: Path) -> list[list[str]]:
         raise UserError(f"{file}, line {line}: not in UTF-8; save it as UTF-8 CSV") from None
     limit = csv.field_size_limit(len(raw) + 1)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
-        raise UserError(f"{file} is no CSV: {error}") from None
+        raise UserError(f"{file}, line {reader.line_num}: this is no CSV: {error}") from None
     finally:
         csv.field_size_limit(limit)
     if not rows:

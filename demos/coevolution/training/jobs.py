@@ -112,7 +112,7 @@ def large(name: LargeName, seed: int = 0) -> Encoder:
 def answer(cloud: Encoder, models: ModelsSection, seed: int, folder: Path, device: str = "cpu") -> Scores:
     """Let a large model answer all texts that others learn from, or that judge; it and its answers are left. device:
     where it is computed."""
-    places = torch.as_tensor(np.concatenate([everything(models, seed), *judging(models)]))
+    places = torch.as_tensor(np.concatenate([everything(models, seed), *judges(models)]))
     rows = pieces([texts()[place].text for place in places.tolist()])
     below, states = read_through(cloud, rows, models.upper_layers, device)
     with torch.inference_mode():
@@ -136,7 +136,7 @@ def learn(job: Learning) -> Scores:
     section = job.models.edge if job.student == "edge" else job.models.device
     how = course(section, objective=job.objective)
     student = fit(_start(job), material(job, section.temperature), how, job.seed, job.device)
-    places = torch.as_tensor(np.concatenate(judging(job.models)))
+    places = torch.as_tensor(np.concatenate(judges(job.models)))
     rows = pieces([texts()[place].text for place in places.tolist()])
     answers = Answers(places, judged(student, rows, device=job.device))
     if job.objective == "ours":
@@ -204,7 +204,7 @@ def everything(models: ModelsSection, seed: int) -> NDArray[np.int64]:
     return np.concatenate([at_home(models, seed)[0], *unlabelled(models, seed).values()])
 
 
-def judging(models: ModelsSection) -> list[NDArray[np.int64]]:
+def judges(models: ModelsSection) -> list[NDArray[np.int64]]:
     """Places of texts that calibrate and that test, of each scene."""
     return [places[: models.test] for part in (frozen().calibration, frozen().test) for places in part.values()]
 
@@ -250,10 +250,10 @@ def course(section: CourseSection, **others: Any) -> Course:
 
 def scored(answers: Answers, models: ModelsSection) -> Scores:
     """Accuracy on the test of each scene, or on the first so many of its texts."""
-    return {str(scene): right(answers, places[: models.test]) for scene, places in frozen().test.items()}
+    return {str(scene): accuracy(answers, places[: models.test]) for scene, places in frozen().test.items()}
 
 
-def right(answers: Answers, places: NDArray[np.int64]) -> float:
+def accuracy(answers: Answers, places: NDArray[np.int64]) -> float:
     """Share of these texts, which have labels, that are answered as they are labelled, 0 to 1."""
     return float(right_by_text(answers, places).mean())
 

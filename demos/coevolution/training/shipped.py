@@ -20,7 +20,7 @@ from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import Encoder, inherited
 from demos.coevolution.models.words import pieces, words
 from demos.coevolution.training.fit import judged
-from demos.coevolution.training.jobs import MATERIALS, Answers, Scores, answer, judging, leave, scored, student_file
+from demos.coevolution.training.jobs import MATERIALS, Answers, Scores, answer, judges, leave, scored, student_file
 from shared.errors import UserError
 from shared.files import written_whole
 
@@ -122,7 +122,7 @@ def open_shipped(job: Opening) -> tuple[Scores, dict[StudentName, Scores]]:
     cloud = models["cloud"]
     assert isinstance(cloud, Encoder)
     scores = answer(cloud, job.models, job.seed, job.folder)
-    places = torch.as_tensor(np.concatenate(judging(job.models)))
+    places = torch.as_tensor(np.concatenate(judges(job.models)))
     rows = pieces([texts()[place].text for place in places.tolist()])
     students: dict[StudentName, Scores] = {}
     for student in ("edge", "device"):

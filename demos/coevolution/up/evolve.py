@@ -17,6 +17,7 @@ from demos.coevolution.cascade.choose import threshold
 from demos.coevolution.cascade.confidence import confidence, temperature
 from demos.coevolution.config import Policy, UpSection
 from demos.coevolution.data import SLUG
+from demos.coevolution.models.device import LastLayer
 from demos.coevolution.training.fit import Lesson, fit, judged, soft, states_of
 from demos.coevolution.training.jobs import Scores, course
 from demos.coevolution.up.ground import Ground, right, scores_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from demos.coevolution.training.fit import Rows
     from demos.coevolution.up.ground import Right
 
+STATE_BYTES = 2  # of each number of a state that goes up
 SHARES = (1.0, 0.5)  # of the way from the old weights to the new ones, at which a version is tried
 
 
@@ -69,7 +71,9 @@ class Loop:
     def __init__(self, job: Evolution) -> None:
         self.job, self.ground = job, job.ground
         self.top: Any = self.ground.large()
+        self.untaught = self.top
         self.small: Any = self.ground.small()
+        self.first: Any = self.small
         self.gate = {"cloud": self.expected(None), "device": self.expected(self.small)}
         self.start = dict(self.gate)
         # Who picks by lot picks the same under all policies, whatever else is by lot there.
@@ -96,15 +100,17 @@ class Loop:
         up = self.job.up
         logits, states = self.small_on(arrived)
         picked = arrived[chosen(self.job.policy, confidence(logits), states, up.uploads, self.picks)].tolist()
-        unsure = arrived[confidence(logits) < self.border()].tolist()
+        as_states = self.job.policy == "states"
+        unsure = [] if as_states else arrived[confidence(logits) < self.border()].tolist()
         asked = [place for place in unsure if place not in set(picked)]
         self.sent += picked
         self.targets += self.feedback(picked)
         self.asked += asked
-        learned = self.learn(number)
-        taught = learned and self.teach(number)
-        size = sum(self.ground.size(place) for place in picked + asked)
-        if self.job.kept and learned:
+        learned = not as_states and self.learn(number)
+        taught = self.learn_from_states(number) if as_states else learned and self.teach(number)
+        state = STATE_BYTES * states.shape[1]
+        size = sum(state if as_states else self.ground.size(place) for place in picked + asked)
+        if self.job.kept and (learned or taught):
             small = self.small.state_dict() if taught else None
             heard = {"sent": list(self.sent), "targets": list(self.targets), "asked": list(self.asked)}
             left = {"top": self.top.state_dict(), "small": small, **heard}
@@ -115,7 +121,8 @@ class Loop:
     def _told(self, number: int) -> Round:
         if not self.job.whole and number < self.job.up.rounds:
             return Round(None, None)
-        return Round(self.right(self.top), self.right(self.small))
+        # As long as nothing went out, what it said before the first round: not the same again, but for rounding.
+        return Round(self.right(None if self.top is self.untaught else self.top), self.right(self.small))
 
     def small_on(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(n, classes) the device's logits, and (n, w) what its last layer is given."""
@@ -148,15 +155,38 @@ class Loop:
     def learn(self, number: int) -> bool:
         """The large model learns from all that was sent and, so that it does not forget home, from what it said of
         what lies there before the first round (Li and Hoiem 2016). Whether the new version goes out."""
-        said = [(place, target) for place, target in zip(self.sent, self.targets, strict=True) if target is not None]
-        heard = functional.one_hot(torch.tensor([target for _, target in said], dtype=torch.long), self.ground.classes)
-        lesson = self.with_home(number, np.array([place for place, _ in said], dtype=np.int64), heard.float())
+        lesson = self.with_home(number, *self.heard())
         if not len(lesson.rows):
             return False
         how = course(self.job.up.cloud, head_factor=1.0)
         candidate = fit(copy.deepcopy(self.top), lesson, how, self.seed_of(number), self.job.device)
         self.top, learned = self.goes_out("cloud", self.top, candidate)
         return learned
+
+    def heard(self) -> tuple[NDArray[np.int64], Tensor]:
+        """(n,) places of all that a person said something of so far, and (n, classes) what."""
+        said = [(place, target) for place, target in zip(self.sent, self.targets, strict=True) if target is not None]
+        places = np.array([place for place, _ in said], dtype=np.int64)
+        classes = torch.tensor([target for _, target in said], dtype=torch.long)
+        return places, functional.one_hot(classes, self.ground.classes).float()
+
+    def learn_from_states(self, number: int) -> bool:
+        """The cloud has of each text what the device's last layer was given of it, which the large model cannot read.
+        That layer alone learns, and from what it said of home before the first round. Whether the version goes out."""
+        home, (places, targets) = self.rehearsed(number, self.job.up.rehearsed), self.heard()
+        everything = np.concatenate([home, places])
+        if not len(everything):
+            return False
+        # What is below that layer is the same in all versions, and so are the states.
+        states = states_of(self.small, self.ground.for_the_small(everything)).clone()
+        with torch.no_grad():
+            before = soft(self.first.head(states[: len(home)]), 1.0)
+        candidate = copy.deepcopy(self.small)
+        lesson = Lesson(list(states[:, None]), torch.cat([before, targets]))
+        how = course(self.job.up.device, head_factor=1.0)
+        fit(LastLayer(candidate), lesson, how, self.seed_of(number), self.job.device)
+        self.small, taught = self.goes_out("device", self.small, candidate)
+        return taught
 
     def with_home(self, number: int, places: NDArray[np.int64], targets: Tensor) -> Lesson:
         """(n, classes) targets of what is learned, and beside them what was said of home."""

@@ -15,7 +15,7 @@ from demos.coevolution.models.top import Top
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
 from demos.coevolution.training.fit import judged
-from demos.coevolution.training.jobs import Answers, at_home, opened_cloud, opened_student, right, teachers_answers
+from demos.coevolution.training.jobs import Answers, accuracy, at_home, opened_cloud, opened_student, teachers_answers
 from demos.coevolution.up.compare import AT_HOME
 from demos.coevolution.up.evolve import Round, flips_file, version_file
 from demos.coevolution.versions.store import STUDENTS, Store, hashed
@@ -56,16 +56,18 @@ def grown(trained: Trained, rounds: list[Round]) -> Store:
     data = hashed([texts()[place].text for place in home], teachers_answers(folder, seed)[0].of(home).numpy())
     for number, each in enumerate(rounds):
         note = f"round {number}, {up.policies[0]}" if number else "from home, before the first round"
-        if each.learned:
+        if each.learned or each.taught:
             left = torch.load(version_file(folder, number), weights_only=True)
             top.load_state_dict(left["top"])
             if left["small"] is not None:
                 device.load_state_dict(left["small"])
-            heard = _heard(left["sent"], left["targets"])
-            cloud_name = _sent(store, "cloud", cloud, places, heard, cloud_name, None, note)
+            data = _heard(left["sent"], left["targets"])
+        if each.learned:
+            cloud_name = _sent(store, "cloud", cloud, places, data, cloud_name, None, note)
             data = _heard(left["sent"] + left["asked"], [None] * len(left["sent"] + left["asked"]))
         if each.taught or number == 0:
-            device_name = _sent(store, "device", device, places, data, device_name, cloud_name, note)
+            teacher = cloud_name if each.learned or number == 0 else None
+            device_name = _sent(store, "device", device, places, data, device_name, teacher, note)
     return store
 
 
@@ -90,7 +92,7 @@ def _sent(
     )
     scenes = sorted({texts()[place].scene for place in places}, key=lambda scene: scene != HOME)
     scores = {
-        str(scene): right(answers, np.array([place for place in places if texts()[place].scene == scene]))
+        str(scene): accuracy(answers, np.array([place for place in places if texts()[place].scene == scene]))
         for scene in scenes
     }
     sent = send(

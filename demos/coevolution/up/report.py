@@ -42,7 +42,8 @@ def up(trained: Trained) -> Chapter:
         data=used(),
         notes=[
             f"A round: {section.stream:,} texts of new scenes come, of all kinds, also such that people disagree on. "
-            f"The device answers; the {100 * section.asked:g} % that it is least sure of go up as questions; "
+            f"The device answers; what it is as little sure of as of the least sure {100 * section.asked:g} % of the "
+            "texts that calibrate goes up as a question; "
             f"{section.uploads} are picked by the policy, and of each one of its raters says what he thinks.",
             "The large model's last layers learn on which side that person is, right or wrong, and to say of texts at "
             "home what they said before; the device then learns what the large model now says of all that came up, and "
@@ -50,6 +51,9 @@ def up(trained: Trained) -> Chapter:
             f"A new version goes out if on the texts that calibrate no new scene loses more than {section.tolerated:g} "
             f"and home not more than {section.tolerated_at_home:g} points of the mean probability of the right answer; "
             "if not, one half-way to it, if that does not; otherwise the old one stays.",
+            "States: by lot, but instead of its text goes up what the device's last layer is given of it. The large "
+            "model cannot read that and learns nothing; in the cloud that last layer learns, and goes out by the same "
+            "gate. It is no secret: words can be guessed from it.",
             "Pseudo-labels: by lot, but nobody is asked; the large model learns what it says itself. Shuffled: by lot, "
             "but what people say comes back for another text of the round: a gain from that is not from their words, "
             "if perhaps from how many are positive. Coin: from neither.",
@@ -145,7 +149,7 @@ def _rounds(found: Found, section: UpSection) -> Table:
     rows: list[list[str | float | None]] = []
     for policy, streams in found.streams.items():
         every = [each for rounds in streams for each in rounds[1:]]
-        tried = [each for each in every if each.learned]
+        tried = [each for each in every if each.learned or policy == "states"]
         asked = float(np.mean([each.asked + len(each.sent) for each in every]))
         rows.append(
             [
@@ -160,11 +164,12 @@ def _rounds(found: Found, section: UpSection) -> Table:
         columns=[
             Column(name="policy"),
             Column(name="the large model's versions", unit="%", digits=0),
-            Column(name="the device's, of these", unit="%", digits=0),
+            Column(name="the device's, of those tried", unit="%", digits=0),
             Column(name="texts sent up in a round", digits=0),
         ],
         rows=rows,
-        caption=f"Share of {section.rounds * section.seeds} rounds whose new version passed; others changed nothing.",
+        caption=f"Share of {section.rounds * section.seeds} rounds whose new version passed; others changed nothing. A "
+        "device's is tried when the large model's went out, or, of states, in each round.",
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from demos.coevolution.cascade.choose import Judged, by_lot, least_rate, oracle, threshold
 from demos.coevolution.cascade.confidence import calibration_error, confidence, least_error, temperature
+from demos.coevolution.cascade.measure import TARGET, TO_THE_EDGE, Sides, _through
 
 
 def drawn(heat: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +83,26 @@ def test_from_the_least_rate_on_nothing_is_too_far_behind(judged: Judged, within
     least = round(rate * len(order))
     assert all(behind(count) <= within + 1e-9 for count in range(least, len(order) + 1))
     assert least == 0 or behind(least - 1) > within
+
+
+def test_with_an_edge_between_each_answers_what_it_is_sure_of() -> None:
+    def sides(seed: int) -> Sides:
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 2, 8000)
+
+        def says(strength: float) -> np.ndarray:
+            margin = (2 * labels - 1) * strength + random.normal(0, 1, len(labels)) * np.sqrt(2 * strength)
+            return np.stack([-margin / 2, margin / 2], axis=1).astype(np.float32)
+
+        return Sides(labels, says(1.5), says(2.5), says(4.0))
+
+    to_edge, to_cloud, right = _through(sides(0), test := sides(1), 1.0)
+    assert to_edge == pytest.approx(TO_THE_EDGE, abs=0.02)
+    assert to_cloud == pytest.approx(TARGET, abs=0.02)
+    judged = test.judged(1.0)
+    straight = judged.accuracy(judged.sure < threshold(judged.sure, TARGET))
+    assert right > straight + 0.01
+    assert judged.small.mean() + 0.05 < straight
 
 
 def test_a_threshold_sends_the_share_it_is_asked_for() -> None:

@@ -121,6 +121,26 @@ def test_what_is_no_checkpoint_is_told_in_one_line(tmp_path: Path) -> None:
         fresh(None, 0, tmp_path)
 
 
+def test_a_checkpoint_whose_parts_do_not_fit_is_told_in_one_line(tmp_path: Path) -> None:
+    def kept(model: torch.nn.Module) -> Path:
+        model.save_pretrained(tmp_path)  # type: ignore[operator]
+        return tmp_path
+
+    few = kept(BertModel(BertConfig(vocab_size=words().size - 1, **SIZES)))
+    with pytest.raises(UserError, match="tokenizer knows 30,522 pieces, its model 30,521"):
+        fresh(None, 0, few).must_read(words())
+    short = kept(RobertaModel(RobertaConfig(vocab_size=words().size, max_position_embeddings=128, **SIZES)))
+    with pytest.raises(UserError, match="reads 126 pieces of a text; 128 are needed"):
+        fresh(None, 0, short).must_read(words())
+    half = kept(BertModel(BertConfig(vocab_size=words().size, **SIZES)).half())
+    assert {part.dtype for part in fresh(None, 0, half).parameters()} == {torch.float32}
+    weights = half / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(UserError, match="cannot be opened as a checkpoint") as error:
+        fresh(None, 0, half)
+    assert "\n" not in str(error.value)
+
+
 def test_what_is_no_tokenizer_is_told_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / TOKENIZER
     file.write_text("{")

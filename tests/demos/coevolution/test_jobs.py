@@ -22,7 +22,7 @@ from demos.coevolution.training.jobs import (
     answer,
     answer_stretches,
     at_home,
-    judging,
+    judges,
     learn,
     material,
     opened_cloud,
@@ -60,7 +60,7 @@ def learning(folder: Path, kind: Material, student: str = "device") -> Learning:
 def test_a_large_model_answers_all_that_others_learn_from_and_all_that_judges(taught: Path) -> None:
     answers, states, below = teachers_answers(taught, 0)
     known, others = at_home(SMALL, 0)
-    asked = np.concatenate([known, *unlabelled(SMALL, 0).values(), *judging(SMALL)])
+    asked = np.concatenate([known, *unlabelled(SMALL, 0).values(), *judges(SMALL)])
     assert set(answers.places.tolist()) == set(asked.tolist())
     assert len(known) == 60
     assert len(others) == 50
@@ -110,13 +110,13 @@ def test_a_small_model_is_left_with_its_answers(taught: Path, student: str) -> N
     assert set(scores) == set(SCENES)
     model = opened_student(job.file, job.student)
     assert not model.training
-    assert {place for part in judging(SMALL) for place in part.tolist()} == set(
+    assert {place for part in judges(SMALL) for place in part.tolist()} == set(
         students_answers(job.file).places.tolist()
     )
 
 
 def test_what_is_right_is_counted_in_the_first_texts_of_a_test() -> None:
-    places = np.concatenate(judging(SMALL))
+    places = np.concatenate(judges(SMALL))
     labels = torch.tensor([texts()[place].label for place in places])
     logits = torch.nn.functional.one_hot(labels, 2).float()
     wrong = frozen().test["tweet"][:25]

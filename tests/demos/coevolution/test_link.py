@@ -165,6 +165,36 @@ def test_a_device_that_is_killed_has_kept_all_that_it_said_it_had(tmp_path: Path
     assert len(kept) - len(said) in (0, 1)
 
 
+STARTING = """
+import sys, time
+from pathlib import Path
+from demos.coevolution.link.trial import cloud_process
+with cloud_process(Path(sys.argv[1]), Path(sys.argv[2])) as (port, process):
+    print(process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_cloud_ends_with_who_started_it(version: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTING, str(version), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as starting:
+        assert starting.stdout is not None
+        cloud = int(starting.stdout.readline())
+        os.kill(starting.pid, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and _runs(cloud):
+        time.sleep(0.05)
+    assert not _runs(cloud)
+
+
+def _runs(process: int) -> bool:
+    # One that has ended and whom nobody asked how is a zombie.
+    stat = Path(f"/proc/{process}/stat")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 def test_what_is_no_message_ends_a_connection_and_nothing_else(
     version: Path, on_device: Callable[..., OnDevice], tmp_path: Path
 ) -> None:

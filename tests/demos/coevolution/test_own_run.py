@@ -16,18 +16,14 @@ from shared.errors import UserError
 from shared.execute import Options, execute
 
 
-def test_own_texts_are_divided_and_near_duplicates_left_out() -> None:
-    words = ["plain", "fancy", "green", "silent", "broken", "early"]
-    given = [
-        f"{one} {other} thing number {place}"
-        for place, (one, other) in enumerate(zip(words * 20, words[1:] * 24, strict=True))
-    ]
-    labels: list[int | None] = [place % 2 if place % 3 else None for place in range(len(given))]
-    parts = divided(Own([*given, given[0].upper() + "!"], [*labels, 1]), 0)
+def test_own_texts_are_divided_by_lot() -> None:
+    labels: list[int | None] = [place % 2 if place % 3 else None for place in range(120)]
+    parts = divided(Own([f"text {place}" for place in range(120)], labels), 0)
     places = [*parts.known, *parts.calibration, *parts.test, *parts.unlabelled]
-    assert sorted(places) == list(range(len(given)))
+    assert sorted(places) == list(range(120))
     assert len(parts.test) == len(parts.calibration) == round(0.2 * 80)
     assert all(labels[place] is not None for place in (*parts.known, *parts.calibration, *parts.test))
+    assert set(parts.test) != set(divided(Own([""] * 120, labels), 1).test)
 
 
 def test_a_file_that_cannot_be_used_ends_a_run_in_one_line(tmp_path: Path) -> None:

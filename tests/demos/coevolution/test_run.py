@@ -10,6 +10,7 @@ from demos.coevolution.data import SCENES
 from demos.coevolution.demo import DEMO
 from demos.coevolution.down.compare import PLAIN, TAUGHT, TEST, Found
 from demos.coevolution.down.report import _gains, _headline, _home, _metrics, _parts
+from demos.coevolution.evaluate import check_streams
 from demos.coevolution.training.jobs import MATERIALS
 from shared.config import load
 from shared.errors import UserError
@@ -78,3 +79,19 @@ def test_tables_follow_from_scores() -> None:
     values = {metric.name: metric.value for metric in _metrics(found())}
     assert values["device, labels alone, film"] == pytest.approx(74)
     assert values["cloud, tweet"] == pytest.approx(60)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["up.rounds=50"], "16667 texts are to come of the scene product, which has 2406"),
+        (["weak.texts=6000", "models.unlabelled=1000"], "2000 texts are to come of the scene product, which has 1000"),
+        (["participants.devices=[1, 64]"], "texts are to come of the scene product"),
+    ],
+)
+def test_a_stream_of_too_many_texts_is_told_before_anything_is_trained(changes: list[str], said: str) -> None:
+    chapters = f"chapters=[{changes[0].partition('.')[0]}]"
+    config = load(CoevolutionConfig, "coevolution", "cpu", overrides=[chapters, *changes])
+    with pytest.raises(UserError, match=said):
+        check_streams(config)
+    check_streams(load(CoevolutionConfig, "coevolution", "cpu"))

@@ -16,7 +16,7 @@ from demos.coevolution.models.device import by_chance
 from demos.coevolution.models.encoder import fresh
 from demos.coevolution.models.words import pieces
 from demos.coevolution.splits import frozen
-from demos.coevolution.training.jobs import MATERIALS, Learning, answer, at_home, judging, learn, unlabelled
+from demos.coevolution.training.jobs import MATERIALS, Learning, answer, at_home, judges, learn, unlabelled
 from demos.coevolution.up import evolve as loop
 from demos.coevolution.up.compare import Found
 from demos.coevolution.up.evolve import Evolution, Loop, Round, between, flips_file, version_file
@@ -146,6 +146,25 @@ def test_the_same_stream_evolves_the_same_way(home: tuple[Path, Path]) -> None:
         assert all(np.array_equal(first[scene], second[scene]) for scene in SCENES)
 
 
+def test_what_goes_up_as_states_teaches_the_last_layer_alone(home: tuple[Path, Path]) -> None:
+    evolving = Loop(evolution(home, "states"))
+    before = copy.deepcopy(evolving.small.state_dict())
+    (arrived, _) = evolving.arriving()
+    told = evolving._round(1, arrived)
+    assert (told.learned, told.taught, told.asked) == (False, True, 0)
+    assert told.bytes == 2 * evolving.small.head.in_features * UP.uploads
+    large = Loop(evolution(home)).top
+    assert all(torch.equal(*pair) for pair in zip(evolving.top.parameters(), large.parameters(), strict=True))
+    changed = {name for name, weight in evolving.small.state_dict().items() if not torch.equal(weight, before[name])}
+    assert changed == {"head.weight", "head.bias"}
+    before_and_after = Loop(evolution(home, "states")).run()
+    assert before_and_after[0].cloud is not None
+    for scene, each in before_and_after[0].cloud.items():
+        assert np.array_equal(before_and_after[-1].cloud[scene], each)  # type: ignore[index]
+    # What is picked is what it is under the first policy.
+    assert told.sent == Loop(evolution(home))._round(1, arrived).sent
+
+
 def test_what_comes_back_is_what_the_policy_says(home: tuple[Path, Path]) -> None:
     picked = frozen().rest["tweet"][:40].tolist()
     honest, mixed, alone = (Loop(evolution(home, each)) for each in ("random", "shuffled", "pseudo-labels"))
@@ -242,6 +261,6 @@ def test_a_config_says_what_does_not_go_together() -> None:
 
 
 def test_all_that_is_judged_is_labelled() -> None:
-    assert all(texts()[place].label is not None for part in judging(MODELS) for place in part)
+    assert all(texts()[place].label is not None for part in judges(MODELS) for place in part)
     assert set(unlabelled(MODELS, 0)) == set(SCENES)
     assert set(NEW) == set(SCENES) - {HOME}
