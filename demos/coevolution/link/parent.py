@@ -26,7 +26,9 @@ def end_with_parent() -> None:
     """End this process, at once, when its standard input closes."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not by Python's own reader, whose lock a process could not end without.
+        while os.read(sys.stdin.fileno(), 1):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
