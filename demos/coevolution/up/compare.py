@@ -48,7 +48,8 @@ class Changes:
     @property
     def told(self) -> str:
         """The mean with its interval."""
-        return f"{self.mean:+.1f} ({self.interval.low:+.1f} to {self.interval.high:+.1f})"
+        interval = self.interval
+        return f"{self.mean:+.1f} ({interval.low:+.1f} to {interval.high:+.1f})"
 
 
 @dataclass(frozen=True)
