@@ -85,16 +85,17 @@ def kept() -> NDArray[np.int64]:
     file = derived_folder(SLUG) / f"kept-{archive.sha256[:8]}-{ALIKE:g}.npy"
     if not file.is_file():
         with written_whole(file) as temporary, temporary.open("wb") as stream:
-            np.save(stream, _no_near_duplicates())
+            np.save(stream, without_near_duplicates([text.text for text in texts()]))
     return np.asarray(np.load(file), dtype=np.int64)
 
 
-def _no_near_duplicates() -> NDArray[np.int64]:
+def without_near_duplicates(given: Sequence[str]) -> list[int]:
+    """Places of texts that are no near-duplicates of one that stays before them."""
     gone: set[int] = set()
-    for one, other in sorted(near_duplicates([text.text for text in texts()])):
+    for one, other in sorted(near_duplicates(given)):
         if one not in gone:
             gone.add(other)
-    return np.array([place for place in range(len(texts())) if place not in gone], dtype=np.int64)
+    return [place for place in range(len(given)) if place not in gone]
 
 
 def near_duplicates(given: Sequence[str]) -> list[tuple[int, int]]:

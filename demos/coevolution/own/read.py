@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demos.coevolution.deploy.runtime import usable
-from demos.coevolution.splits import near_duplicates
+from demos.coevolution.splits import without_near_duplicates
 from shared.errors import UserError
 
 LABELS = {"positive": 1, "negative": 0, "1": 1, "0": 0}
@@ -53,11 +53,7 @@ def _without_near_duplicates(file: Path, given: Own) -> Own:
     """Of texts that are alike the first, or the first with a label. Raises UserError when too few are left."""
     # Those with a label first: of two that are alike, the first one stays.
     order = sorted(range(len(given.texts)), key=lambda place: given.labels[place] is None)
-    gone: set[int] = set()
-    for one, other in sorted(near_duplicates([given.texts[place] for place in order])):
-        if one not in gone:
-            gone.add(other)
-    kept = sorted(place for number, place in enumerate(order) if number not in gone)
+    kept = sorted(order[place] for place in without_near_duplicates([given.texts[place] for place in order]))
     counts = Counter(given.labels[place] for place in kept)
     for name, label in list(LABELS.items())[:2]:
         if counts[label] < LEAST:
