@@ -45,15 +45,19 @@ def ratio(value: float, peer: float) -> float | None:
     return value / peer if peer else None
 
 
-def ratio_text(headline: Headline) -> str:
-    """`0.83 × (better)`: how a headline stands to its peer."""
-    share = ratio(headline.value, headline.peer_value)
-    if share is None:
-        return DASH
+def beside_peer(headline: Headline) -> str:
+    """`0.83 × (better)`: how a headline stands to its peer; points, whose zero is a peer already, as a difference."""
+    if headline.unit == "points":
+        found = f"{headline.value - headline.peer_value:+.2f} points".replace("-", "−")
+    else:
+        share = ratio(headline.value, headline.peer_value)
+        if share is None:
+            return DASH
+        found = f"{number(share, 2)} ×"
     if headline.direction == "none" or headline.value == headline.peer_value:
-        return f"{number(share, 2)} ×"
+        return found
     better = (headline.value < headline.peer_value) == (headline.direction == "lower")
-    return f"{number(share, 2)} × ({'better' if better else 'worse'})"
+    return f"{found} ({'better' if better else 'worse'})"
 
 
 def interval_text(interval: Interval | None, unit: str = "") -> str:

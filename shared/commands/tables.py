@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.format import ratio_text, with_unit
+from shared.format import beside_peer, with_unit
 from shared.result import Envelope
 
 WIDE = 1000  # columns: a pipe has no edge to fit
@@ -49,9 +49,9 @@ def headline_table(envelopes: Iterable[Envelope]) -> Table:
             with_unit(headline.value, headline.unit),
             headline.peer,
             with_unit(headline.peer_value, headline.unit),
-            ratio_text(headline),
+            beside_peer(headline),
         )
         for envelope in envelopes
         for headline in envelope.result.headlines
     ]
-    return table(["demo", "measure", "ours", "peer", "peer's", "ours / peer"], rows, right=(2, 4, 5))
+    return table(["demo", "measure", "ours", "peer", "peer's", "ours beside it"], rows, right=(2, 4, 5))

@@ -100,7 +100,7 @@ def _environment() -> Environment:
         number=text.number,
         cell=text.cell,
         with_unit=text.with_unit,
-        ratio_text=text.ratio_text,
+        beside_peer=text.beside_peer,
         interval_text=text.interval_text,
         is_text=text.is_text,
         best_rows=text.best_rows,

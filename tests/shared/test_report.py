@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UserError
-from shared.format import best_rows, number, ratio_text
+from shared.format import beside_peer, best_rows, number
 from shared.report import read_envelope, render_many, write_report
 from shared.result import (
     Column,
@@ -293,7 +293,21 @@ def test_numbers(value: float | None, text: str) -> None:
 )
 def test_ratios(value: float, peer: float, direction: Direction, text: str) -> None:
     headline = Headline(name="", value=value, unit="", direction=direction, peer="p", peer_value=peer)
-    assert ratio_text(headline) == text
+    assert beside_peer(headline) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "peer", "direction", "text"),
+    [
+        (6.3, 0.05, "higher", "+6.25 points (better)"),
+        (1.4, 3.1, "lower", "−1.70 points (better)"),
+        (2, 0, "none", "+2.00 points"),
+    ],
+)
+def test_points_are_told_by_their_difference(value: float, peer: float, direction: Direction, text: str) -> None:
+    """A control's gain is next to nothing: a ratio to it would say nothing."""
+    headline = Headline(name="", value=value, unit="points", direction=direction, peer="p", peer_value=peer)
+    assert beside_peer(headline) == text
 
 
 def test_the_best_cells() -> None:

@@ -33,7 +33,18 @@ def cascade(trained: Trained) -> Chapter:
         headlines=[_behind(found), _between(found), _least(found), _error(found)],
         metrics=_metrics(found),
         tables=[_ways(found, trained), _scenes(found), _calibration(found)],
-        figures=[curves_figure([each.curves for each in found], whole, trained.run, "at home")],
+        figures=[
+            curves_figure(
+                [each.curves for each in found],
+                whole,
+                trained.run,
+                "at home",
+                through=(
+                    100 * _mean([each.through[1] for each in found]),
+                    100 * _mean([each.through[2] for each in found]),
+                ),
+            )
+        ],
         data=used(),
         notes=[
             "The temperature and the confidence below which a text goes up are chosen on texts that calibrate, and "
@@ -205,7 +216,7 @@ def _scenes(found: list[Cascade]) -> Table:
         columns=[
             Column(name="scene, threshold"),
             Column(name="goes up", unit="%"),
-            Column(name="cascade", unit="%", direction="higher"),
+            Column(name="cascade", unit="%"),
             Column(name="device", unit="%"),
             Column(name="large model", unit="%"),
             Column(name="cascade against the large model", unit="points", digits=2),
@@ -220,8 +231,8 @@ def _calibration(found: list[Cascade]) -> Table:
         title="Is it as sure as it says?",
         columns=[
             Column(name="scene"),
-            Column(name="calibration error as trained", digits=3, direction="lower"),
-            Column(name="with the temperature of home", digits=3, direction="lower"),
+            Column(name="calibration error as trained", digits=3),
+            Column(name="with the temperature of home", digits=3),
             Column(name="of who is exactly as sure as right", digits=3),
         ],
         rows=[
@@ -234,20 +245,32 @@ def _calibration(found: list[Cascade]) -> Table:
     )
 
 
-def curves_figure(curves: list[dict[str, list[float]]], whole: float, run: Run, where: str) -> Figure:
-    """Accuracy by how many texts go up. curves: of each seed, as `curves_of` has them; whole: accuracy of the large
-    model [%]; where: the texts are from."""
+def curves_figure(
+    curves: list[dict[str, list[float]]],
+    whole: float,
+    run: Run,
+    where: str,
+    *,
+    through: tuple[float, float] | None = None,
+) -> Figure:
+    """Accuracy by how many texts go up.
+
+    curves: of each seed, as `curves_of` has them; whole: accuracy of the large model [%]; where: the texts are from;
+    through: what goes up and how much is right with the edge between, if it is there [%].
+    """
     from matplotlib import pyplot
 
     drawing, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     shares = 100 * np.array(RATES)
     for name, style in (("oracle", ":"), ("confidence", "-"), ("by lot", "--")):
         lines = 100 * np.array([each[name] for each in curves])
-        axes.plot(shares, lines.mean(0), style, label=name)
+        (line,) = axes.plot(shares, lines.mean(0), style, label=name)
         if name == "confidence" and len(curves) > 1:
-            axes.fill_between(shares, lines.min(0), lines.max(0), alpha=0.15)
+            axes.fill_between(shares, lines.min(0), lines.max(0), color=line.get_color(), alpha=0.15, linewidth=0)
     axes.axhspan(whole - 100 * WITHIN, whole, color="#8a8f98", alpha=0.25, label=f"within {100 * WITHIN:g} points")
-    axes.axvline(100 * TARGET, color="#8a8f98", linewidth=0.8)
+    axes.axvline(100 * TARGET, color="#8a8f98", linewidth=0.8, label=f"{100 * TARGET:g} % go up")
+    if through:
+        axes.plot(*through, "D", label="with the edge between")
     axes.set_xlabel("texts that go up [%]")
     axes.set_ylabel(f"accuracy {where} [%]")
     axes.legend(fontsize=9, loc="lower right")

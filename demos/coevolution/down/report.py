@@ -94,8 +94,8 @@ def _parts(found: Found) -> Table:
             Column(name="student, texts"),
             Column(name="texts", digits=0),
             Column(name="cloud", unit="%"),
-            Column(name="student", unit="%", direction="higher"),
-            Column(name="kept", unit="%", direction="higher"),
+            Column(name="student", unit="%"),
+            Column(name="kept", unit="%"),
             Column(name="95 %"),
         ],
         rows=rows,
@@ -195,7 +195,7 @@ def _figure(found: Found, run: Run) -> Figure:
         axes.axhline(float(np.mean(percent(scores))), color=colour, linewidth=1.2, label=name, zorder=0)
     axes.set_xticks(range(len(MATERIALS)), [kind.replace(" on ", "\non ") for kind in MATERIALS])
     axes.set_ylabel("accuracy at home [%]")
-    axes.legend(fontsize=9, loc="lower right")
+    drawing.legend(loc="outside lower center", ncols=3)
     return run.figure(
         drawing,
         "down",

@@ -159,7 +159,8 @@ def _figure(found: Found, run: Run) -> Figure:
         means = np.array([np.mean(each) for each in gains])
         intervals = [bootstrap(each, unit="streams") for each in gains]
         lengths = np.abs(np.array([[each.low, each.high] for each in intervals]).T - means)
-        axes.errorbar(counts, means, lengths, marker="o", capsize=3, label=name)
+        places = np.array(counts) * (1.02 if way else 0.98)  # beside each other
+        axes.errorbar(places, means, lengths, marker="o", capsize=3, label=name)
     axes.axhline(0, color="#8a8f98", linewidth=0.8)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])

@@ -78,7 +78,8 @@ def _people(ceilings: dict[Scene, tuple[float, float]]) -> Table:
         mine = [text for text in texts() if text.scene == scene]
         raters = [len(text.ratings) for text in mine]
         labels = [text.label for text in mine if text.label is not None]
-        rows.append([scene, f"{min(raters)} to {max(raters)}", 100 * float(np.mean(labels)), 100 * same, 100 * neither])
+        people = " to ".join(str(count) for count in sorted({min(raters), max(raters)}))
+        rows.append([scene, people, 100 * float(np.mean(labels)), 100 * same, 100 * neither])
     return Table(
         title="People",
         columns=[

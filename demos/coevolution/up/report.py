@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shared.result import Figure
 
 MODELS = {"cloud": "large model", "small": "device"}
+SPAN = 6.0  # points that an axis shows at least: narrower, what is chance would look like a movement
 
 
 def up(trained: Trained) -> Chapter:
@@ -186,6 +187,9 @@ def _figure(found: Found, run: Run) -> Figure:
                 lines = 100 * np.array([[getattr(each, model)[scene].mean() for each in rounds] for rounds in tested])
                 axes.plot(range(lines.shape[1]), lines.mean(0), label=policy, marker=".")
             axes.set_title(f"{name}, {scene}" + (" (home)" if scene == HOME else ""), fontsize=10)
+            low, high = axes.get_ylim()
+            wider = max(0.0, SPAN - (high - low)) / 2
+            axes.set_ylim(low - wider, high + wider)
     for axes in grid[-1]:
         axes.set_xlabel("round")
     for row in grid:
@@ -196,7 +200,8 @@ def _figure(found: Found, run: Run) -> Figure:
         drawing,
         "up",
         title="Accuracy round by round",
-        caption=f"Test texts, mean of the streams that are tested after each round; {', '.join(NEW)} are new.",
+        caption=f"Test texts, mean of the streams that are tested after each round; {', '.join(NEW)} are new. "
+        f"Each its own scale, of at least {SPAN:g} points.",
         alt="Gain of the large model in the new scenes: "
         + ", ".join(f"{policy} {gain:+.1f} points" for policy, gain in ends.items()),
     )
