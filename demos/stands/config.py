@@ -151,6 +151,18 @@ class SearchConfig(Section):
     )
 
 
+class BoundConfig(Section):
+    """How long it is worked on what no plan can be cheaper than."""
+
+    ascents: int = Field(150, ge=1, le=100_000, description="steps of the prices by subgradients, 1 to 100000")
+    seconds: float = Field(
+        60.0, ge=0, le=86400, description="then by a mix of stand-days, at most so long [s], 0 to 86400; 0: not at all"
+    )
+    flow_seconds: float = Field(
+        120.0, ge=0, le=86400, description="beside it that of the time-space flow by HiGHS, at most so long [s]; 0: not"
+    )
+
+
 class EvaluationConfig(Section):
     """What is compared, and under which rules the real day is replayed."""
 
@@ -184,6 +196,7 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
+    bound: BoundConfig = Field(BoundConfig(), description="the bound beside which `trendlab bench stands` puts plans")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
 
     @model_validator(mode="after")

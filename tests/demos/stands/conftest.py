@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -195,3 +196,10 @@ def cost_of(problem: Problem) -> Callable[[Sequence[int]], int | None]:
         return total
 
     return cost
+
+
+def best_cost(problem: Problem) -> int:
+    """The least cost of all plans that keep the hard rules, one by one."""
+    slow = cost_of(problem)
+    plans = product(range(UNASSIGNED, problem.n_stands), repeat=len(problem.turns))
+    return min(cost for plan in plans if (cost := slow(plan)) is not None)

@@ -15,7 +15,7 @@ from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, plan_cost
 from demos.stands.search import keeps_hard_rules, rematch, search, solve_part
 from demos.stands.verify import Stay, violations
-from tests.demos.stands.conftest import FEW, cost_of, make_airport, make_turns, random_plan, random_problem
+from tests.demos.stands.conftest import FEW, best_cost, cost_of, make_airport, make_turns, random_plan, random_problem
 
 SEEDS = st.integers(0, 10**6)
 SIZES = {"turns": st.integers(2, 16), "stands": st.integers(2, 5)}
@@ -28,13 +28,6 @@ def broken(problem: Problem, plan: NDArray[np.int64]) -> list[str]:
     columns = turns.table["flight"], turns.codes, turns.sibt, turns.sobt
     stays = [Stay(flight, code, int(on), int(off)) for flight, code, on, off in zip(*columns, strict=True)]
     return violations(stays, problem.airport, [None if at == UNASSIGNED else stands[at].id for at in plan])
-
-
-def best_cost(problem: Problem) -> int:
-    """The least cost of all plans that keep the hard rules, one by one."""
-    slow = cost_of(problem)
-    plans = product(range(UNASSIGNED, problem.n_stands), repeat=len(problem.turns))
-    return min(cost for plan in plans if (cost := slow(plan)) is not None)
 
 
 def draws(seed: int = 0) -> np.random.Generator:

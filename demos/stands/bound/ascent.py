@@ -1,0 +1,71 @@
+"""Prices of turns that raise the bound, by subgradients: quick, and close."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.stands.bound.stand_days import BestDays, StandDays
+from demos.stands.problem import UNASSIGNED
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PATIENCE = 8  # iterations without progress after which steps become shorter
+MEMORY = 0.9  # of the direction before
+
+
+@dataclass
+class Bound:
+    """value: no plan costs less [1/100 min]; prices: (n,) that show it; curve: (seconds, value) as it rose."""
+
+    value: int
+    prices: NDArray[np.int64]
+    curve: list[tuple[float, int]] = field(default_factory=list)
+
+
+def share_of_cost(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) of each turn what its stand costs, and half of what it costs with others: prices to begin with."""
+    problem = days.problem
+    together = (plan[:, None] == plan[None, :]) & (plan != UNASSIGNED)[:, None]
+    share = problem.static[np.arange(len(plan)), plan] + np.where(together, problem.pair, 0).sum(axis=1) // 2
+    return np.where(plan == UNASSIGNED, problem.unassigned, np.minimum(share, problem.unassigned))
+
+
+def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int) -> Bound:
+    """Raise the bound from `prices` (n,) by deflected subgradients and Polyak's step (Camerini, Fratta, Maffioli 1975).
+
+    upper: the cost of any plan [1/100 min].
+    """
+    began, rate, idle = time.perf_counter(), 1.0, 0
+    found, at = Bound(0, np.zeros_like(prices)), prices.astype(np.float64)
+    direction = np.zeros(len(prices))
+    for _ in range(iterations):
+        whole = np.rint(at).astype(np.int64)
+        best = days.best_days(whole)
+        value = best.bound(whole)
+        idle = 0 if value > found.value + 1e-4 * upper else idle + 1
+        if value > found.value:
+            found.value, found.prices = value, whole
+        found.curve.append((time.perf_counter() - began, found.value))
+        if idle >= PATIENCE:
+            rate, idle, at = 0.7 * rate, 0, found.prices.astype(np.float64)
+        direction = MEMORY * direction + (1 - MEMORY) * _not_taken(best)
+        length = float(direction @ direction)
+        if not length:
+            break
+        at = np.clip(at + rate * (1.01 * upper - value) / length * direction, 0, days.problem.unassigned)
+    return found
+
+
+def _not_taken(best: BestDays) -> NDArray[np.float64]:
+    """(n,) 1 less how often the stands take each turn; those of a group take its best days, one each."""
+    left = np.ones(best.best.shape[1])
+    for group, size in enumerate(best.days.sizes):
+        ends = [last for last in np.argsort(best.best[group])[:size] if best.best[group, last] < 0]
+        for last in ends:
+            left[best.day(group, int(last))] -= size / len(ends)
+    return left

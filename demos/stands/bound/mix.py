@@ -1,0 +1,104 @@
+"""The cheapest mix of stand-days, by column generation: no prices of turns show a higher bound than its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ortools.linear_solver import pywraplp
+
+from demos.stands.bound.ascent import Bound
+from demos.stands.bound.stand_days import StandDays
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EACH = 6  # stand-days that a group adds in a round
+WIDTH = 60.0  # of the box of prices, to begin with [1/100 min]
+
+
+class Mix:
+    """The linear programme: the cheapest mix of known stand-days that takes each turn once, its prices in a box.
+
+    Without the box prices swing from one round to the next, and the bound that they show is worthless (du Merle,
+    Villeneuve, Desrosiers and Hansen 1999).
+    """
+
+    def __init__(self, days: StandDays) -> None:
+        self.days = days
+        self.known: dict[tuple[int, tuple[int, ...]], pywraplp.Variable] = {}
+        self.solver = pywraplp.Solver.CreateSolver("GLOP")
+        n, many = len(days.order), self.solver.infinity()
+        self.taken = [self.solver.Constraint(1, many) for _ in range(n)]
+        self.used = [self.solver.Constraint(-many, float(size)) for size in days.sizes]
+        self.cost = self.solver.Objective()
+        self.short = [self.solver.NumVar(0, many, "") for _ in range(n)]
+        self.over = [self.solver.NumVar(0, many, "") for _ in range(n)]
+        for taken, short, over in zip(self.taken, self.short, self.over, strict=True):
+            taken.SetCoefficient(short, 1)
+            taken.SetCoefficient(over, -1)
+
+    def add(self, group: int, turns: NDArray[np.int64]) -> bool:
+        """Whether this stand-day, in order, is new."""
+        key = group, tuple(turns.tolist())
+        if key in self.known or not len(turns):
+            return False
+        self.known[key] = share = self.solver.NumVar(0, self.solver.infinity(), "")
+        for turn in key[1]:
+            self.taken[turn].SetCoefficient(share, 1)
+        self.used[group].SetCoefficient(share, 1)
+        self.cost.SetCoefficient(share, float(self.days.cost(group, turns)))
+        return True
+
+    def solve(self, centre: NDArray[np.int64], width: float) -> tuple[float, NDArray[np.int64]] | None:
+        """What it costs [1/100 min], and whole prices (n,), these within `width` of `centre`; None if GLOP gives up."""
+        top = self.days.problem.unassigned
+        for short, over, price in zip(self.short, self.over, centre.tolist(), strict=True):
+            self.cost.SetCoefficient(short, min(top, price + width))
+            self.cost.SetCoefficient(over, -max(0.0, price - width))
+        if self.solver.Solve() != self.solver.OPTIMAL:
+            # From where it stood GLOP sometimes gets lost; from the beginning it finds the way.
+            afresh = pywraplp.MPSolverParameters()
+            afresh.SetIntegerParam(afresh.INCREMENTALITY, afresh.INCREMENTALITY_OFF)
+            if self.solver.Solve(afresh) != self.solver.OPTIMAL:
+                return None
+        prices = np.array([taken.dual_value() for taken in self.taken])
+        return self.cost.Value(), np.rint(np.clip(prices, 0, top)).astype(np.int64)
+
+
+def raise_by_mix(days: StandDays, plans: Sequence[NDArray[np.int64]], start: Bound, seconds: float) -> Bound:
+    """Raise a bound until no stand-day earns at the mix's prices, or `seconds` are over.
+
+    plans: (n,) each, whose stand-days are there from the beginning.
+    """
+    mix, began, width = Mix(days), time.perf_counter(), WIDTH
+    for plan in plans:
+        for group, stands in enumerate(days.groups):
+            for stand in stands:
+                mix.add(group, days.order[plan[days.order] == stand])
+    found = Bound(start.value, start.prices)
+    settled = False
+    while not settled and time.perf_counter() - began < seconds:
+        solved = mix.solve(found.prices, width)
+        if not solved:
+            break
+        cost, prices = solved
+        best = days.best_days(prices)
+        value, hoped = best.bound(prices), cost - found.value
+        new = 0
+        for group in range(len(days.groups)):
+            ends = [last for last in np.argsort(best.best[group])[:EACH] if best.best[group, last] < 0]
+            new += sum(mix.add(group, best.day(group, int(last))) for last in ends)
+        inside = bool((np.abs(prices - found.prices) < width - 1).all())
+        settled = inside and not new
+        if value > found.value:
+            width *= 1.5 if value - found.value > 0.5 * hoped else 1.0
+            found.value, found.prices = value, prices
+        elif not new:
+            width *= 2
+        elif value < found.value - 2 * hoped:
+            width = max(0.8 * width, 5.0)
+        found.curve.append((time.perf_counter() - began, found.value))
+    return found

@@ -1,0 +1,140 @@
+"""The bound: below every plan whatever the prices, the stand-days the best ones, and where it must be tight, tight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from demos.stands.bound.ascent import share_of_cost
+from demos.stands.bound.flow import solve_flow
+from demos.stands.bound.lower import lower_bound
+from demos.stands.bound.stand_days import FORBIDDEN, StandDays, stand_groups
+from demos.stands.config import BoundConfig, CostConfig
+from demos.stands.greedy import greedy_cost
+from demos.stands.problem import Problem, build_problem, plan_cost
+from demos.stands.search import keeps_hard_rules
+from tests.demos.stands.conftest import FEW, best_cost, make_airport, make_turns, random_problem
+
+SEEDS = st.integers(0, 10**6)
+SHORT = BoundConfig(ascents=30, seconds=5.0)
+
+
+def prices_of(problem: Problem, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, problem.unassigned, len(problem.turns))
+
+
+def cost_of_two(days: StandDays, group: int, turns: NDArray[np.int64]) -> float:
+    """Of a stand-day, in order: overlaps with the two turns before alone."""
+    pair = days.problem.pair
+    near = pair[turns[:-1], turns[1:]].sum() + pair[turns[:-2], turns[2:]].sum()
+    return float(days.static[group, turns].sum() + near)
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(1, 3))
+def test_no_plan_is_below_the_bound_whatever_the_prices(seed: int, turns: int, stands: int) -> None:
+    problem = random_problem(seed, turns, stands, closures=True)
+    prices = prices_of(problem, seed)
+    assert StandDays(problem).best_days(prices).bound(prices) <= best_cost(problem)
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(1, 3))
+def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) -> None:
+    problem = random_problem(seed, turns, stands)
+    found = lower_bound(problem, [greedy_cost(problem)], SHORT)
+    assert found.value <= best_cost(problem)
+    assert StandDays(problem).best_days(found.prices).bound(found.prices) == found.value
+    values = [value for _, value in found.curve]
+    assert values == sorted(values)
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3))
+def test_no_stand_day_earns_more_than_the_best(seed: int, turns: int, stands: int) -> None:
+    """Beside every set of turns that do not overlap, one by one, with all that they cost."""
+    problem = random_problem(seed, turns, stands)
+    days, prices = StandDays(problem), prices_of(problem, seed)
+    best = days.best_days(prices)
+    for group in range(len(days.groups)):
+        for day in all_days(days, group):
+            assert best.least[group] <= days.cost(group, day) - prices[day].sum()
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3))
+def test_the_best_day_is_found(seed: int, turns: int, stands: int) -> None:
+    """Where every two turns cost something, nothing is left out but overlaps with the third turn before, and on."""
+    problem = random_problem(seed, turns, stands)
+    problem = replace(problem, pair=problem.pair + 1 - np.eye(turns, dtype=np.int64))
+    days, prices = StandDays(problem), prices_of(problem, seed)
+    best = days.best_days(prices)
+    for group in range(len(days.groups)):
+        known = [cost_of_two(days, group, day) - prices[day].sum() for day in all_days(days, group)]
+        assert best.least[group] == min(0, *known, 0)
+        last = int(best.best[group].argmin())
+        if best.best[group, last] < 0:
+            day = best.day(group, last)
+            assert cost_of_two(days, group, day) - prices[day].sum() == best.least[group]
+
+
+def all_days(days: StandDays, group: int) -> list[NDArray[np.int64]]:
+    """Every stand-day of a group, in order."""
+    problem = days.problem
+    fits = [turn for turn in days.order.tolist() if days.static[group, turn] < FORBIDDEN]
+    chosen = (np.array(day) for size in range(1, len(fits) + 1) for day in combinations(fits, size))
+    return [day for day in chosen if not problem.overlaps[np.ix_(day, day)].any()]
+
+
+def test_where_nothing_is_left_out_the_bound_is_the_optimum() -> None:
+    """Two stands, no shadow, days of at most two turns: the mix is a plan, and its cost is shown to be the least."""
+    turns = make_turns([(480, 540), (490, 550), (560, 620), (565, 640)])
+    overlap = np.array([[0, 0, 9, 2], [0, 0, 3, 8], [9, 3, 0, 0], [2, 8, 0, 0]], dtype=float)
+    problem = build_problem(turns, make_airport("A1 C, A2 C"), CostConfig(), overlap)
+    start = np.array([0, 1, 0, 1])
+    assert lower_bound(problem, [start], SHORT).value == best_cost(problem) < plan_cost(problem, start)
+
+
+def test_stands_that_no_turn_tells_apart_are_one_group() -> None:
+    turns = make_turns([(480, 540), (600, 640)])
+    overlap = np.zeros((2, 2))
+    problem = build_problem(
+        turns, make_airport("A1 C, A2 C, A3 D, R1 C", closures=[("A2", "08:30", "09:30")]), CostConfig(), overlap
+    )
+    assert stand_groups(problem) == [[0, 2], [1], [3]]
+
+
+def test_first_prices_share_out_what_a_plan_costs() -> None:
+    problem = random_problem(3, 12, 3, shadows=False)
+    plan = greedy_cost(problem)
+    prices = share_of_cost(StandDays(problem), plan)
+    assert 0 <= plan_cost(problem, plan) - prices.sum() <= len(plan)
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(1, 3))
+def test_the_flow_is_below_every_plan_and_its_own_plan_holds(seed: int, turns: int, stands: int) -> None:
+    problem = random_problem(seed, turns, stands, closures=True)
+    whole, relaxed = solve_flow(problem, 10.0), solve_flow(problem, 10.0, relaxed=True)
+    best = best_cost(problem)
+    assert relaxed.bound <= whole.bound + 1e-3
+    assert whole.bound <= best + 1e-3
+    assert whole.plan is not None
+    assert keeps_hard_rules(problem, whole.plan, np.arange(turns))
+    assert plan_cost(problem, whole.plan) >= best
+
+
+def test_where_nothing_is_left_out_the_flow_finds_the_best_plan() -> None:
+    """Two stands, and days of at most two turns."""
+    turns = make_turns([(480, 540), (490, 550), (560, 620), (565, 640)])
+    overlap = np.array([[0, 0, 9, 2], [0, 0, 3, 8], [9, 3, 0, 0], [2, 8, 0, 0]], dtype=float)
+    problem = build_problem(turns, make_airport("A1 C, A2 C"), CostConfig(), overlap)
+    found = solve_flow(problem, 10.0)
+    assert found.plan is not None
+    assert found.bound == pytest.approx(plan_cost(problem, found.plan)) == best_cost(problem)
