@@ -340,3 +340,14 @@ def test_base_config_is_complete(slug: str) -> None:
         for part in name.split("."):
             assert part in at, f"configs/{slug}/base.yaml lacks {name}"
             at = at[part]
+
+
+def test_what_documents_point_to_is_there() -> None:
+    """Pictures and files, by relative links; a heading in a file is not looked for."""
+    found = [
+        (file.relative_to(ROOT), link)
+        for file in tracked(".md")
+        for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", file.read_text(encoding="utf-8"))
+        if "://" not in link and not (file.parent / link).exists()
+    ]
+    assert found == []
