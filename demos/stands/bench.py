@@ -29,6 +29,8 @@ from shared.seed import generator
 from shared.style import COLOURS
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from demos.stands.bound.ascent import Bound
     from demos.stands.config import StandsConfig
     from shared.demo import Run
@@ -45,7 +47,7 @@ def measure(config: StandsConfig, run: Run) -> Result:
     """Costs reached on each day of the config after `evaluation.bench_seconds` of search, side by side."""
     flights = load_flights(config.data.flights)
     curves: dict[str, list[Curve]] = {}
-    bounds: list[Bound] = []
+    bounds: dict[date, Bound] = {}
     flows: list[tuple[float | None, float]] = []
     for problem in run.track("days", _problems(flights.departures, config)):
         plans = []
@@ -53,9 +55,9 @@ def measure(config: StandsConfig, run: Run) -> Result:
             plan, curve = plan_and_curve()
             plans.append(plan)
             curves.setdefault(method, []).append(curve)
-        bounds.append(lower_bound(problem, plans, config.bound))
+        bounds[problem.turns.day] = lower_bound(problem, plans, config.bound)
         flows.append(_flow(problem, config.bound.flow_seconds))
-    below = np.array([bound.value for bound in bounds]) / SCALE
+    below = np.array([bound.value for bound in bounds.values()]) / SCALE
     final = {method: np.array([curve[-1][1] for curve in found]) / SCALE for method, found in curves.items()}
     return Result(
         headlines=[
@@ -170,7 +172,10 @@ def _flow(problem: Problem, limit: float) -> tuple[float | None, float]:
 
 
 def _bounds_table(
-    final: dict[str, np.ndarray], bounds: list[Bound], flows: list[tuple[float | None, float]], config: StandsConfig
+    final: dict[str, np.ndarray],
+    bounds: dict[date, Bound],
+    flows: list[tuple[float | None, float]],
+    config: StandsConfig,
 ) -> Table:
     return Table(
         title="What no plan can be cheaper than",
@@ -185,14 +190,14 @@ def _bounds_table(
         ],
         rows=[
             [
-                str(number + 1),
+                str(day),
                 bound.value / SCALE,
-                bound.curve[config.bound.ascents - 1][1] / SCALE,
+                bound.curve[min(config.bound.ascents, len(bound.curve)) - 1][1] / SCALE,
                 bound.curve[-1][0],
                 *flow,
                 100 * (float(cost) * SCALE / bound.value - 1),
             ]
-            for number, (bound, flow, cost) in enumerate(zip(bounds, flows, final[BOTH], strict=True))
+            for (day, bound), flow, cost in zip(bounds.items(), flows, final[BOTH], strict=True)
         ],
         caption="Lagrangian relaxation over stand-days: no plan costs less, whoever made it. Shadows, and overlaps of a"
         " turn with the third before it or earlier, are left out of the bound, not of the plans' costs. The flow is a"
