@@ -13,12 +13,12 @@ import numpy as np
 from matplotlib import pyplot
 
 from demos.stands.airport import load_airport
-from demos.stands.bound.flow import solve_flow
-from demos.stands.bound.lower import lower_bound
+from demos.stands.column_generation.lower import lower_bound
 from demos.stands.data import load_flights
 from demos.stands.delay import climatology, delays, require_past, split_by_time
 from demos.stands.greedy import greedy_cost
 from demos.stands.jobs import planned_days
+from demos.stands.peers.flow import solve_flow
 from demos.stands.problem import SCALE, Problem, build_problem, plan_cost
 from demos.stands.risk import expected_overlap, sample_delays
 from demos.stands.search import search, solve_part
@@ -31,7 +31,7 @@ from shared.style import COLOURS
 if TYPE_CHECKING:
     from datetime import date
 
-    from demos.stands.bound.ascent import Bound
+    from demos.stands.column_generation.ascent import Bound
     from demos.stands.config import StandsConfig
     from shared.demo import Run
     from shared.result import Figure
@@ -55,8 +55,8 @@ def measure(config: StandsConfig, run: Run) -> Result:
             plan, curve = plan_and_curve()
             plans.append(plan)
             curves.setdefault(method, []).append(curve)
-        bounds[problem.turns.day] = lower_bound(problem, plans, config.bound)
-        flows.append(_flow(problem, config.bound.flow_seconds))
+        bounds[problem.turns.day] = lower_bound(problem, plans, config.prices)
+        flows.append(_flow(problem, config.evaluation.flow_seconds))
     below = np.array([bound.value for bound in bounds.values()]) / SCALE
     final = {method: np.array([curve[-1][1] for curve in found]) / SCALE for method, found in curves.items()}
     return Result(
@@ -192,7 +192,7 @@ def _bounds_table(
             [
                 str(day),
                 bound.value / SCALE,
-                bound.curve[min(config.bound.ascents, len(bound.curve)) - 1][1] / SCALE,
+                bound.curve[min(config.prices.ascents, len(bound.curve)) - 1][1] / SCALE,
                 bound.curve[-1][0],
                 *flow,
                 100 * (float(cost) * SCALE / bound.value - 1),

@@ -151,15 +151,23 @@ class SearchConfig(Section):
     )
 
 
-class BoundConfig(Section):
-    """How long it is worked on what no plan can be cheaper than."""
+class PricesConfig(Section):
+    """The engine of prices: a bound that no plan is below, and plans that come near it, by column generation."""
 
-    ascents: int = Field(150, ge=1, le=100_000, description="steps of the prices by subgradients, 1 to 100000")
-    seconds: float = Field(
-        60.0, ge=0, le=86400, description="then by a mix of stand-days, at most so long [s], 0 to 86400; 0: not at all"
+    dives: int = Field(0, ge=0, le=1000, description="plans of a day made from prices and searched on, 0 to 1000")
+    ascents: int = Field(200, ge=1, le=100_000, description="steps of the prices by subgradients, 1 to 100000")
+    rounds: int = Field(200, ge=0, le=100_000, description="then rounds of column generation, 0 to 100000")
+    within: float = Field(
+        0.01, ge=0, le=1, description="enough when the bound is so near the cheapest mix of stand-days [share], 0 to 1"
     )
-    flow_seconds: float = Field(
-        120.0, ge=0, le=86400, description="beside it that of the time-space flow by HiGHS, at most so long [s]; 0: not"
+    noise: float = Field(0.1, ge=0, le=1, description="what tells a further dive from the first [share], 0 to 1")
+    polish: SearchConfig = Field(SearchConfig(rounds=12, matchings=20), description="the search after a dive")
+    bound_rounds: int = Field(
+        60, ge=0, le=100_000, description="for a bound, rounds that count overlaps of one turn more, 0 to 100000"
+    )
+    bound_within: float = Field(0.001, ge=0, le=1, description="`within` of these rounds [share], 0 to 1")
+    seconds: float = Field(
+        60.0, gt=0, le=86400, description="safety stop [s], above 0 to 86400; when it strikes, runs may differ"
     )
 
 
@@ -175,6 +183,9 @@ class EvaluationConfig(Section):
         (),
         description="multiples of cost.remote_per_100_pax for the front of conflicts against contact, each above 0 to"
         " 1000; [] for none",
+    )
+    flow_seconds: float = Field(
+        120.0, ge=0, le=86400, description="in the bench, the time-space flow by HiGHS, at most so long [s]; 0: not"
     )
     bench_seconds: float = Field(
         10.0, gt=0, le=3600, description="clock of each contender in `trendlab bench stands` [s], above 0 to 3600"
@@ -196,7 +207,7 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
-    bound: BoundConfig = Field(BoundConfig(), description="the bound beside which `trendlab bench stands` puts plans")
+    prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
 
     @model_validator(mode="after")

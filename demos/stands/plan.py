@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.airport import Airport
+from demos.stands.column_generation.engine import plan_by_prices
 from demos.stands.features import minutes_since_1970
 from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
@@ -119,10 +120,14 @@ def real_overlap(job: DayJob) -> NDArray[np.float64]:
 
 
 def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.int64], SearchLog]:
-    """The greedy plan on cost, the plan after search, and the search's log."""
+    """The greedy plan on cost, the plan after search and, if asked for, after dives, and the log of both."""
     start = greedy_cost(problem)
     draws = generator(job.config.seed, "search", job.turns.day.isoformat())
     plan, log = search(problem, start, job.config.search, draws)
+    if job.config.prices.dives:
+        since = log.curve[-1][0]
+        plan, latest, _ = plan_by_prices(problem, plan, job.config.prices, draws)
+        log.add(latest, since)
     return start, plan, log
 
 

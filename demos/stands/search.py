@@ -39,6 +39,14 @@ class SearchLog:
     parts_optimal: int = 0
     stopped_by_clock: bool = False
 
+    def add(self, later: SearchLog, since: float) -> None:
+        """Count another search in, which began `since` seconds after this one; its curve goes on where it is better."""
+        best = self.curve[-1][1]
+        self.curve += [(since + seconds, cost) for seconds, cost in later.curve if cost < best]
+        for name in ("matchings", "matchings_improved", "parts", "parts_improved", "parts_optimal"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.stopped_by_clock |= later.stopped_by_clock
+
 
 def search(
     problem: Problem,

@@ -11,28 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from demos.stands.bound.ascent import share_of_cost
-from demos.stands.bound.flow import solve_flow
-from demos.stands.bound.lower import lower_bound
-from demos.stands.bound.stand_days import FORBIDDEN, StandDays, stand_groups
-from demos.stands.config import BoundConfig, CostConfig
+from demos.stands.column_generation.ascent import share_of_cost
+from demos.stands.column_generation.lower import lower_bound
+from demos.stands.column_generation.paths import NOWHERE
+from demos.stands.column_generation.stand_days import StandDays, stand_groups
+from demos.stands.config import CostConfig, PricesConfig
 from demos.stands.greedy import greedy_cost
+from demos.stands.peers.flow import solve_flow
 from demos.stands.problem import Problem, build_problem, plan_cost
 from demos.stands.search import keeps_hard_rules
-from tests.demos.stands.conftest import FEW, best_cost, make_airport, make_turns, random_problem
+from tests.demos.stands.conftest import FEW, MANY, best_cost, make_airport, make_turns, random_problem
 
 SEEDS = st.integers(0, 10**6)
-SHORT = BoundConfig(ascents=30, seconds=5.0)
+SHORT = PricesConfig(ascents=30, within=0.0, bound_within=0.0)
 
 
 def prices_of(problem: Problem, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(0, problem.unassigned, len(problem.turns))
 
 
-def cost_of_two(days: StandDays, group: int, turns: NDArray[np.int64]) -> float:
-    """Of a stand-day, in order: overlaps with the two turns before alone."""
+def cost_of_near(days: StandDays, group: int, turns: NDArray[np.int64], others: int) -> float:
+    """Of a stand-day, in order: overlaps with the turn before and so many `others` before that."""
     pair = days.problem.pair
-    near = pair[turns[:-1], turns[1:]].sum() + pair[turns[:-2], turns[2:]].sum()
+    near = sum(pair[turns[:-apart], turns[apart:]].sum() for apart in range(1, 2 + others))
     return float(days.static[group, turns].sum() + near)
 
 
@@ -41,7 +42,7 @@ def cost_of_two(days: StandDays, group: int, turns: NDArray[np.int64]) -> float:
 def test_no_plan_is_below_the_bound_whatever_the_prices(seed: int, turns: int, stands: int) -> None:
     problem = random_problem(seed, turns, stands, closures=True)
     prices = prices_of(problem, seed)
-    assert StandDays(problem).best_days(prices).bound(prices) <= best_cost(problem)
+    assert StandDays(problem).best_days(prices).bound <= best_cost(problem)
 
 
 @FEW
@@ -50,44 +51,43 @@ def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) 
     problem = random_problem(seed, turns, stands)
     found = lower_bound(problem, [greedy_cost(problem)], SHORT)
     assert found.value <= best_cost(problem)
-    assert StandDays(problem).best_days(found.prices).bound(found.prices) == found.value
+    assert StandDays(problem).best_days(found.prices, third=True).bound >= found.value
     values = [value for _, value in found.curve]
     assert values == sorted(values)
 
 
 @FEW
-@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3))
-def test_no_stand_day_earns_more_than_the_best(seed: int, turns: int, stands: int) -> None:
+@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3), third=st.booleans())
+def test_no_stand_day_earns_more_than_the_best(seed: int, turns: int, stands: int, third: bool) -> None:
     """Beside every set of turns that do not overlap, one by one, with all that they cost."""
     problem = random_problem(seed, turns, stands)
     days, prices = StandDays(problem), prices_of(problem, seed)
-    best = days.best_days(prices)
+    best = days.best_days(prices, third=third)
     for group in range(len(days.groups)):
         for day in all_days(days, group):
             assert best.least[group] <= days.cost(group, day) - prices[day].sum()
 
 
-@FEW
-@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3))
-def test_the_best_day_is_found(seed: int, turns: int, stands: int) -> None:
-    """Where every two turns cost something, nothing is left out but overlaps with the third turn before, and on."""
+@MANY
+@given(seed=SEEDS, turns=st.integers(1, 8), stands=st.integers(1, 3), third=st.booleans())
+def test_the_best_day_is_found(seed: int, turns: int, stands: int, third: bool) -> None:
+    """Where every two turns cost something, nothing is left out but overlaps with the third turn before, or the
+    fourth, and on."""
     problem = random_problem(seed, turns, stands)
     problem = replace(problem, pair=problem.pair + 1 - np.eye(turns, dtype=np.int64))
     days, prices = StandDays(problem), prices_of(problem, seed)
-    best = days.best_days(prices)
-    for group in range(len(days.groups)):
-        known = [cost_of_two(days, group, day) - prices[day].sum() for day in all_days(days, group)]
+    best = days.best_days(prices, third=third)
+    for group, found in enumerate(best.days):
+        known = [cost_of_near(days, group, day, 1 + third) - prices[day].sum() for day in all_days(days, group)]
         assert best.least[group] == min(0, *known, 0)
-        last = int(best.best[group].argmin())
-        if best.best[group, last] < 0:
-            day = best.day(group, last)
-            assert cost_of_two(days, group, day) - prices[day].sum() == best.least[group]
+        for day in found[:1]:
+            assert cost_of_near(days, group, day, 1 + third) - prices[day].sum() == best.least[group]
 
 
 def all_days(days: StandDays, group: int) -> list[NDArray[np.int64]]:
     """Every stand-day of a group, in order."""
     problem = days.problem
-    fits = [turn for turn in days.order.tolist() if days.static[group, turn] < FORBIDDEN]
+    fits = [turn for turn in days.order.tolist() if days.static[group, turn] < NOWHERE]
     chosen = (np.array(day) for size in range(1, len(fits) + 1) for day in combinations(fits, size))
     return [day for day in chosen if not problem.overlaps[np.ix_(day, day)].any()]
 

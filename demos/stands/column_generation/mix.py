@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.linear_solver import pywraplp
 
-from demos.stands.bound.ascent import Bound
-from demos.stands.bound.stand_days import StandDays
+from demos.stands.column_generation.ascent import Bound
+from demos.stands.column_generation.stand_days import StandDays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,30 +26,36 @@ class Mix:
     Villeneuve, Desrosiers and Hansen 1999).
     """
 
-    def __init__(self, days: StandDays) -> None:
+    def __init__(
+        self, days: StandDays, known: Iterable[tuple[int, tuple[int, ...]]], left: NDArray[np.int64] | None = None
+    ) -> None:
+        """known: stand-days to begin with; left: (G,) stands of each group that may be used, all by default."""
         self.days = days
         self.known: dict[tuple[int, tuple[int, ...]], pywraplp.Variable] = {}
         self.solver = pywraplp.Solver.CreateSolver("GLOP")
         n, many = len(days.order), self.solver.infinity()
         self.taken = [self.solver.Constraint(1, many) for _ in range(n)]
-        self.used = [self.solver.Constraint(-many, float(size)) for size in days.sizes]
+        self.left = days.sizes if left is None else left
+        self.used = [self.solver.Constraint(-many, float(size)) for size in self.left]
         self.cost = self.solver.Objective()
         self.short = [self.solver.NumVar(0, many, "") for _ in range(n)]
         self.over = [self.solver.NumVar(0, many, "") for _ in range(n)]
         for taken, short, over in zip(self.taken, self.short, self.over, strict=True):
             taken.SetCoefficient(short, 1)
             taken.SetCoefficient(over, -1)
+        for group, turns in known:
+            self.add(group, turns)
 
-    def add(self, group: int, turns: NDArray[np.int64]) -> bool:
+    def add(self, group: int, turns: tuple[int, ...]) -> bool:
         """Whether this stand-day, in order, is new."""
-        key = group, tuple(turns.tolist())
-        if key in self.known or not len(turns):
+        key = group, turns
+        if key in self.known or not turns:
             return False
         self.known[key] = share = self.solver.NumVar(0, self.solver.infinity(), "")
-        for turn in key[1]:
+        for turn in turns:
             self.taken[turn].SetCoefficient(share, 1)
         self.used[group].SetCoefficient(share, 1)
-        self.cost.SetCoefficient(share, float(self.days.cost(group, turns)))
+        self.cost.SetCoefficient(share, float(self.days.cost(group, np.array(turns))))
         return True
 
     def solve(self, centre: NDArray[np.int64], width: float) -> tuple[float, NDArray[np.int64]] | None:
@@ -67,32 +73,29 @@ class Mix:
         prices = np.array([taken.dual_value() for taken in self.taken])
         return self.cost.Value(), np.rint(np.clip(prices, 0, top)).astype(np.int64)
 
+    def shares(self) -> list[tuple[float, int, tuple[int, ...]]]:
+        """What is in the mix: share, group, turns."""
+        found = [(share.solution_value(), *key) for key, share in self.known.items()]
+        return [one for one in found if one[0] > 1e-6]
 
-def raise_by_mix(days: StandDays, plans: Sequence[NDArray[np.int64]], start: Bound, seconds: float) -> Bound:
-    """Raise a bound until no stand-day earns at the mix's prices, or `seconds` are over.
 
-    plans: (n,) each, whose stand-days are there from the beginning.
+def raise_by_mix(
+    mix: Mix, start: Bound, rounds: int, seconds: float, within: float = 0.0, third: bool = False
+) -> Bound:
+    """Raise a bound until no stand-day earns at the mix's prices, or it is `within` a share of what the mix costs.
+
+    rounds, seconds: at most so many, so long. third: with pricing that counts overlaps with the third turn before, too.
     """
-    mix, began, width = Mix(days), time.perf_counter(), WIDTH
-    for plan in plans:
-        for group, stands in enumerate(days.groups):
-            for stand in stands:
-                mix.add(group, days.order[plan[days.order] == stand])
-    found = Bound(start.value, start.prices)
-    settled = False
-    while not settled and time.perf_counter() - began < seconds:
+    began, width, found = time.perf_counter(), WIDTH, Bound(start.value, start.prices)
+    for _ in range(rounds):
         solved = mix.solve(found.prices, width)
-        if not solved:
+        if not solved or time.perf_counter() - began > seconds:
             break
         cost, prices = solved
-        best = days.best_days(prices)
-        value, hoped = best.bound(prices), cost - found.value
-        new = 0
-        for group in range(len(days.groups)):
-            ends = [last for last in np.argsort(best.best[group])[:EACH] if best.best[group, last] < 0]
-            new += sum(mix.add(group, best.day(group, int(last))) for last in ends)
+        best = mix.days.best_days(prices, EACH, third)
+        value, hoped = best.bound, cost - found.value
+        new = sum(mix.add(*key) for key in best.listed())
         inside = bool((np.abs(prices - found.prices) < width - 1).all())
-        settled = inside and not new
         if value > found.value:
             width *= 1.5 if value - found.value > 0.5 * hoped else 1.0
             found.value, found.prices = value, prices
@@ -101,4 +104,7 @@ def raise_by_mix(days: StandDays, plans: Sequence[NDArray[np.int64]], start: Bou
         elif value < found.value - 2 * hoped:
             width = max(0.8 * width, 5.0)
         found.curve.append((time.perf_counter() - began, found.value))
+        if inside and (not new or cost - found.value <= within * cost):
+            break
+    found.met = dict.fromkeys(mix.known)
     return found

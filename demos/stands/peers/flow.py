@@ -15,7 +15,7 @@ import numpy as np
 from ortools.math_opt import model_pb2
 from ortools.math_opt.python import mathopt
 
-from demos.stands.bound.stand_days import stand_groups
+from demos.stands.column_generation.stand_days import stand_groups
 from demos.stands.problem import UNASSIGNED, Problem
 
 if TYPE_CHECKING:

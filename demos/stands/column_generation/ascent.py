@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.bound.stand_days import BestDays, StandDays
+from demos.stands.column_generation.stand_days import BestDays, StandDays
 from demos.stands.problem import UNASSIGNED
 
 if TYPE_CHECKING:
@@ -20,11 +20,14 @@ MEMORY = 0.9  # of the direction before
 
 @dataclass
 class Bound:
-    """value: no plan costs less [1/100 min]; prices: (n,) that show it; curve: (seconds, value) as it rose."""
+    """value: no plan costs less [1/100 min]; prices: (n,) that show it; curve: (seconds, value) as it rose; met: the
+    stand-days on the way, each a group and its turns in order.
+    """
 
     value: int
     prices: NDArray[np.int64]
     curve: list[tuple[float, int]] = field(default_factory=list)
+    met: dict[tuple[int, tuple[int, ...]], None] = field(default_factory=dict)
 
 
 def share_of_cost(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -45,27 +48,26 @@ def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: i
     direction = np.zeros(len(prices))
     for _ in range(iterations):
         whole = np.rint(at).astype(np.int64)
-        best = days.best_days(whole)
-        value = best.bound(whole)
-        idle = 0 if value > found.value + 1e-4 * upper else idle + 1
-        if value > found.value:
-            found.value, found.prices = value, whole
+        best = days.best_days(whole, each=int(days.sizes.max()))
+        found.met.update(dict.fromkeys(best.listed()))
+        idle = 0 if best.bound > found.value + 1e-4 * upper else idle + 1
+        if best.bound > found.value:
+            found.value, found.prices = best.bound, whole
         found.curve.append((time.perf_counter() - began, found.value))
         if idle >= PATIENCE:
             rate, idle, at = 0.7 * rate, 0, found.prices.astype(np.float64)
-        direction = MEMORY * direction + (1 - MEMORY) * _not_taken(best)
+        direction = MEMORY * direction + (1 - MEMORY) * _not_taken(days, best)
         length = float(direction @ direction)
         if not length:
             break
-        at = np.clip(at + rate * (1.01 * upper - value) / length * direction, 0, days.problem.unassigned)
+        at = np.clip(at + rate * (1.01 * upper - best.bound) / length * direction, 0, days.problem.unassigned)
     return found
 
 
-def _not_taken(best: BestDays) -> NDArray[np.float64]:
+def _not_taken(days: StandDays, best: BestDays) -> NDArray[np.float64]:
     """(n,) 1 less how often the stands take each turn; those of a group take its best days, one each."""
-    left = np.ones(best.best.shape[1])
-    for group, size in enumerate(best.days.sizes):
-        ends = [last for last in np.argsort(best.best[group])[:size] if best.best[group, last] < 0]
-        for last in ends:
-            left[best.day(group, int(last))] -= size / len(ends)
+    left = np.ones(len(days.order))
+    for size, found in zip(days.sizes, best.days, strict=True):
+        for turns in found[:size]:
+            left[turns] -= size / min(size, len(found))
     return left

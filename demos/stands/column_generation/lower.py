@@ -1,0 +1,55 @@
+"""How far is a plan from the best there can be?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from demos.stands.column_generation.ascent import Bound, ascend, share_of_cost
+from demos.stands.column_generation.mix import Mix, raise_by_mix
+from demos.stands.column_generation.stand_days import StandDays
+from demos.stands.problem import Problem, plan_cost
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from demos.stands.config import PricesConfig
+
+SEEDED = 1500  # stand-days that the mix begins with
+
+
+def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
+    """No plan costs less, shadows or not. plans: (n,) each, at least one, the better the quicker."""
+    days = StandDays(problem)
+    found = find_prices(days, plans, config)
+    if config.bound_rounds:
+        mix = Mix(days, _nearest(days, found, plans))
+        last = raise_by_mix(mix, found, config.bound_rounds, config.seconds, config.bound_within, third=True)
+        found = _after(found, last)
+    return found
+
+
+def find_prices(days: StandDays, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
+    """Prices that show a high bound, by subgradients and then by mixes; it remembers all stand-days that it met."""
+    best = min(plans, key=lambda plan: plan_cost(days.problem, plan))
+    start = ascend(days, share_of_cost(days, best), plan_cost(days.problem, best), config.ascents)
+    if not config.rounds:
+        return start
+    mix = Mix(days, _nearest(days, start, plans))
+    return _after(start, raise_by_mix(mix, start, config.rounds, config.seconds, config.within))
+
+
+def _nearest(days: StandDays, found: Bound, plans: Sequence[NDArray[np.int64]]) -> list[tuple[int, tuple[int, ...]]]:
+    """The stand-days of the plans, and of those met the ones that pay least more than the best."""
+    met = list(found.met)
+    dear = days.dear(met, found.prices)
+    mine = [day for plan in plans for day in days.of_plan(plan)]
+    return list(dict.fromkeys([*mine, *(met[at] for at in dear.argsort(kind="stable")[:SEEDED])]))
+
+
+def _after(before: Bound, found: Bound) -> Bound:
+    """The later one, its curve after that of the earlier one."""
+    elapsed = before.curve[-1][0]
+    found.curve = [*before.curve, *((elapsed + seconds, value) for seconds, value in found.curve)]
+    return found

@@ -1,0 +1,167 @@
+"""The cheapest days of a stand at given prices, as shortest paths, compiled by numba.
+
+A day is built turn by turn in order of on-block. What must be remembered of it are the last turns, since a later turn
+pays for its overlaps with them: a label of a turn holds the one before it, the one before that, and the least that a
+day so far may cost. A label that costs no less than a day which pays for nothing any more (its last turn is over for
+good, or was long ago) can only lose and is dropped; so of thousands of labels a turn keeps a few.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+NOWHERE = 1 << 44  # the cost of a turn on a stand that it does not fit [1/100 min]
+NONE = -1
+
+
+@njit(cache=True)
+def _labels_of(turn, net, paid, alone, near_at, near, third, labels, groups, spans, counts):  # type: ignore[no-untyped-def]
+    """Write the labels of `turn`, and return the least of them.
+
+    labels: values, and the second turn before; groups: one for each turn before, with its least value and its span of
+    labels, which are in order of value; spans: (n, 2) the groups of each turn; counts: labels and groups so far.
+    """
+    value, second = labels
+    before, least, start = groups
+    limit = net[turn] + alone[turn]
+    best = limit
+    for near_one in range(near_at[turn], near_at[turn + 1]):
+        one = near[near_one]
+        if net[one] >= NOWHERE:
+            continue
+        base, first = paid[one] + net[turn], counts[0]
+        fresh = net[one] + alone[one] + base
+        top = min(limit, fresh)
+        end = first
+        if fresh < limit:
+            value[end], second[end] = fresh, NONE
+            end += 1
+        for group in range(spans[one, 0], spans[one, 1]):
+            two = before[group]
+            reached = base + paid[two]
+            if least[group] + reached >= top:
+                continue
+            if third:
+                cheapest = NOWHERE
+                for label in range(start[group], start[group + 1]):
+                    if value[label] >= cheapest:
+                        break
+                    here = value[label]
+                    if second[label] != NONE:
+                        here += paid[second[label]]
+                    cheapest = min(cheapest, here)
+                reached += cheapest
+                if reached >= top:
+                    continue
+            else:
+                # Only the best label matters, the one before `one` being all that a later turn pays for.
+                reached += least[group]
+                top = reached
+                end = first
+            at = end
+            while at > first and value[at - 1] > reached:
+                value[at], second[at] = value[at - 1], second[at - 1]
+                at -= 1
+            value[at], second[at] = reached, two
+            end += 1
+        # Where memory ends, the best label is kept and forgets what it would pay for: still a bound.
+        if end > len(value) - len(net) - len(near):
+            value[first], second[first], end = value[first], NONE, min(end, first + 1)
+        if end > first:
+            before[counts[1]], least[counts[1]], start[counts[1]] = one, value[first], first
+            counts[1] += 1
+            start[counts[1]] = end
+            counts[0] = end
+            best = min(best, value[first])
+    return best
+
+
+@njit(cache=True)
+def _best_label(turn, second, groups, spans):  # type: ignore[no-untyped-def]
+    """The two turns before `turn` on the cheapest way to it; NONE, NONE: the way that pays for nothing."""
+    before, least, start = groups
+    lowest, one, two = NOWHERE, NONE, NONE
+    for group in range(spans[turn, 0], spans[turn, 1]):
+        if least[group] < lowest:
+            lowest, one, two = least[group], before[group], second[start[group]]
+    return one, two
+
+
+@njit(cache=True)
+def _third_before(turn, one, two, paid, third, labels, groups, spans):  # type: ignore[no-untyped-def]
+    """The turn before `two`, then `one`, then `turn`, by which that way is cheapest; NONE: none near."""
+    value, second = labels
+    before, _, start = groups
+    lowest, found = NOWHERE, NONE
+    for group in range(spans[one, 0], spans[one, 1]):
+        if before[group] == two:
+            for label in range(start[group], start[group + 1]):
+                here = value[label]
+                if third and second[label] != NONE:
+                    here += paid[turn, second[label]]
+                if here < lowest:
+                    lowest, found = here, second[label]
+    return found
+
+
+@njit(cache=True)
+def _walk_back(last, paid, alone_from, third, labels, groups, spans, path):  # type: ignore[no-untyped-def]
+    """Write the cheapest day that ends with `last` into `path`, last turn first."""
+    turn, length = last, 0
+    one, two = _best_label(turn, labels[1], groups, spans)
+    while turn != NONE:
+        path[length] = turn
+        length += 1
+        if one == NONE:
+            turn = alone_from[turn]
+            if turn != NONE:
+                one, two = _best_label(turn, labels[1], groups, spans)
+        else:
+            three = NONE if two == NONE else _third_before(turn, one, two, paid, third, labels, groups, spans)
+            turn, one, two = one, two, three
+
+
+@njit(cache=True)
+def cheapest_days(net, paid, order, near_at, near, free_at, free, third, each, memory):  # type: ignore[no-untyped-def]
+    """The cheapest days of every group of stands.
+
+    net: (G, n) cost of each turn on a stand of each group, less its price, NOWHERE and more where it does not fit;
+    paid: (n, n) what a turn pays for its overlap with one over before it, 0 where they are not near; order: (n,) by
+    on-block; near_at, near: the turns over before each one that it pays for; free_at, free: those that cost it nothing.
+    third: whether overlaps with the third turn before count, or those with two alone; each: how many days, no two with
+    the same last turn; memory: labels a group may keep. All in whole 1/100 min.
+
+    Returns (G,) the least cost, 0 for an empty day; (G, each) that of each day, 0 where there is none; and
+    (G, each, n) its turns, last first, NONE after the first one. What is left out costs something, so a day may cost
+    more than is said here, never less.
+    """
+    n_groups, n = net.shape
+    least_of, costs = np.zeros(n_groups, np.int64), np.zeros((n_groups, each), np.int64)
+    paths = np.full((n_groups, each, n), NONE, np.int32)
+    for group in range(n_groups):
+        pairs = len(near) + 1
+        room = memory + pairs + n
+        labels = np.empty(room, np.int64), np.empty(room, np.int32)
+        groups = np.empty(pairs, np.int32), np.empty(pairs, np.int64), np.zeros(pairs + 1, np.int64)
+        spans, counts = np.zeros((n, 2), np.int64), np.zeros(2, np.int64)
+        best, alone, alone_from = np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, NONE, np.int64)
+        for turn in order:
+            for free_one in range(free_at[turn], free_at[turn + 1]):
+                if best[free[free_one]] < alone[turn]:
+                    alone[turn], alone_from[turn] = best[free[free_one]], free[free_one]
+            spans[turn, 0] = counts[1]
+            if net[group, turn] < NOWHERE:
+                best[turn] = _labels_of(
+                    turn, net[group], paid[turn], alone, near_at, near, third, labels, groups, spans, counts
+                )
+            spans[turn, 1] = counts[1]
+        ends = np.argsort(best)[:each]
+        for rank in range(len(ends)):
+            if best[ends[rank]] >= 0:
+                break
+            costs[group, rank] = best[ends[rank]]
+            path = paths[group, rank]
+            _walk_back(ends[rank], paid, alone_from, third, labels, groups, spans, path)
+        least_of[group] = costs[group].min()
+    return least_of, costs, paths
