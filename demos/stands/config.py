@@ -135,6 +135,38 @@ class CostConfig(Section):
     )
 
 
+class TowConfig(Section):
+    """Long stays in two or three parts, on stands of their own: to arrive, to park, to depart."""
+
+    stays_over: int | None = Field(
+        None, ge=30, le=4320, description="a longer stay is split, and may be towed between its parts [min]; null: none"
+    )
+    arrive: int = Field(60, ge=10, le=240, description="on the stand it arrives at [min], 10 to 240")
+    depart: int = Field(60, ge=10, le=240, description="on the stand it departs from [min], 10 to 240")
+    minutes: int = Field(15, ge=1, le=120, description="a tow keeps a tug busy [min], 1 to 120")
+    cost: float = Field(4.0, ge=0, le=1000, description="a tow [conflict minutes], 0 to 1000")
+    tugs: int = Field(2, ge=0, le=100, description="tows at once, 0 to 100; more is a broken rule")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> TowConfig:
+        if self.stays_over is not None and self.stays_over < self.arrive + self.depart + self.minutes:
+            raise ValueError("stays_over must be at least arrive + depart + minutes (else no time is left to park)")
+        return self
+
+
+class RulesConfig(Section):
+    """Rules that may break when not all can hold; ranks and sentences are in the card, "Rules and their ranks"."""
+
+    locked: dict[str, str] = Field({}, description="the planner's wishes, flight: stand, as in {UA1545: C71}")
+    pushback: int = Field(
+        0, ge=0, le=60, description="least time between push-backs on neighbouring stands [min], 0 to 60; 0: no rule"
+    )
+    price: float = Field(
+        30.0, gt=0, le=100, description="of the lowest rule in force when it breaks [conflict minutes], above 0 to 100"
+    )
+    factor: int = Field(10, ge=2, le=10, description="how many of a rule outweigh one of the rank above, 2 to 10")
+
+
 class SearchConfig(Section):
     """The optimising engine: large-neighbourhood search, repaired by matching and by CP-SAT."""
 
@@ -192,6 +224,8 @@ class StandsConfig(DemoConfig):
     turn: TurnConfig = Field(TurnConfig(), description="how turns are rebuilt from departures")
     delay: DelayConfig = Field(DelayConfig(), description="the learning engine")
     cost: CostConfig = Field(CostConfig(), description="the soft rules")
+    rules: RulesConfig = Field(RulesConfig(), description="rules with ranks")
+    tow: TowConfig = Field(TowConfig(), description="tows between stands")
     search: SearchConfig = Field(SearchConfig(), description="the optimising engine, for the plan of the day")
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"

@@ -9,13 +9,14 @@ stands as one more block; this splits and joins what matching can only move.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.sat.python import cp_model
 from scipy.optimize import linear_sum_assignment
 
+from demos.stands.coupled_parts import coupled_terms, tug_terms
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def solve_part(
     """
     fixed = plan.copy()
     fixed[np.concatenate(blocks)] = UNASSIGNED
-    costs, forbidden = insertion_costs(problem, fixed), blocked(problem, fixed)
+    # What tugs cost is no sum over turns; it has constraints of its own.
+    costs, forbidden = insertion_costs(replace(problem, tugs=None), fixed), blocked(problem, fixed)
     model, terms = cp_model.CpModel(), []
     choice: dict[tuple[int, int], cp_model.IntVar] = {}
     for index, block in enumerate(blocks):
@@ -174,6 +176,7 @@ def solve_part(
         terms.append(problem.unassigned * len(block) * nowhere)
         model.add_exactly_one([nowhere, *mine])
     terms += _meetings(model, problem, blocks, stands, choice)
+    terms += coupled_terms(model, problem, blocks, choice) + tug_terms(model, problem, fixed, blocks, choice)
     model.minimize(sum(terms))
     solver = cp_model.CpSolver()
     # One worker and a deterministic limit: the same seed gives the same plan on any machine load. 0 is all cores.
