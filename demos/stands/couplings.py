@@ -42,18 +42,23 @@ class Coupling:
         return found
 
     @cached_property
-    def _priced(self) -> NDArray[np.int64]:
-        """(m + 1, m + 1) prices; the last row and column are nowhere, which position -1 is, and free."""
-        return np.pad(self.between * np.int64(self.price), (0, 1))
+    def _priced(self) -> NDArray[np.float64]:
+        """(m, m) prices of two stands, whole numbers: the product in float64 is BLAS, and exact."""
+        return self.between * float(self.price)
 
-    def costs(self, plan: NDArray[np.int64], rows: NDArray[np.int64] | slice) -> NDArray[np.int64]:
+    def costs(self, plan: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows, m) what each turn would pay on each stand, its partners where they are."""
-        at = np.append(plan, UNASSIGNED)[self.partners[rows]]
-        return self._priced[at, :-1].sum(axis=1)
+        width = len(self.between) + 1
+        # How many partners each turn has nowhere, and on each stand.
+        at = np.append(plan, UNASSIGNED)[self.partners[rows]] + 1
+        at += width * np.arange(len(rows))[:, None]
+        count = np.bincount(at.ravel(), minlength=width * len(rows)).reshape(len(rows), width)
+        return (count[:, 1:].astype(np.float64) @ self._priced).astype(np.int64)
 
     def met(self, plan: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(p,) the pairs that a plan makes pay."""
-        return self._priced[plan[self.pairs[:, 0]], plan[self.pairs[:, 1]]] > 0
+        one, two = plan[self.pairs].T
+        return self.between[one, two] & (one != UNASSIGNED) & (two != UNASSIGNED)
 
     def total(self, plan: NDArray[np.int64]) -> int:
         """What a plan pays for it [1/100 min]."""

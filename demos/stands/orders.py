@@ -41,7 +41,7 @@ def require_known_locks(days: Sequence[Turns], airport: Airport, locked: Mapping
             raise UserError(f"rules.locked: {flight}: no stand {name!r} in {airport.name}{did_you_mean(name, codes)}")
         sizes = {code for day in days for one, code in zip(day.table["flight"], day.codes, strict=True) if one == flight}
         if not sizes:
-            known = {one for day in days for one in day.table["flight"]}
+            known = sorted({one for day in days for one in day.table["flight"]})
             raise UserError(f"rules.locked: no flight {flight!r} on the planned days{did_you_mean(flight, known)}")
         if size_rank(largest := max(sizes)) > size_rank(codes[name]):
             raise UserError(f"rules.locked: {flight}: code {largest} does not fit stand {name} (code {codes[name]})")

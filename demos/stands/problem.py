@@ -199,8 +199,13 @@ def _met(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]
 
 def shared_total(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]) -> int:
     """Sum of the integers `between` (n, n) over the pairs of turns that meet on a stand or across a shadow."""
-    on = np.flatnonzero(plan != UNASSIGNED)
-    return int(_met(problem, between, plan, on)[np.arange(len(on)), plan[on]].sum()) // 2
+    together = (plan[:, None] == plan[None, :]) & (plan != UNASSIGNED)
+    total = int(between[together].sum()) // 2
+    for shadow in problem.shadows:
+        first, second = np.flatnonzero(plan == shadow.first), np.flatnonzero(plan == shadow.second)
+        meet = shadow.first_casts[first][:, None] | shadow.second_casts[second][None, :]
+        total += int(between[np.ix_(first, second)][meet].sum())
+    return total
 
 
 def plan_cost(problem: Problem, plan: NDArray[np.int64]) -> int:
