@@ -15,6 +15,7 @@ StayMinutes = Annotated[int, Field(ge=5, le=600)]
 SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], StayMinutes], Field(min_length=6)]
 Buffer = Annotated[int, Field(ge=0, le=240)]
 Weight = Annotated[float, Field(gt=0, le=1000)]
+Lead = Annotated[int, Field(ge=0, le=2880)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -183,6 +184,43 @@ class SearchConfig(Section):
     )
 
 
+class LiveConfig(Section):
+    """What it takes to change a stand while the day runs."""
+
+    frozen: int = Field(
+        30, ge=0, le=600, description="frozen window: no stand changes so short before on-block [min], 0 to 600"
+    )
+    wait: int = Field(
+        10, ge=0, le=120, description="an overlap of estimates that is waited out, not planned around [min], 0 to 120"
+    )
+    least_stay: int = Field(
+        30, ge=5, le=240, description="who comes late leaves no sooner than so long after on-block [min], 5 to 240"
+    )
+    change_lead: tuple[Lead, ...] = Field(
+        (0, 60, 180, 480), min_length=1, description="lead times to on-block [min], increasing, each 0 to 2880"
+    )
+    change_cost: tuple[float, ...] = Field(
+        (30.0, 15.0, 5.0, 1.0),
+        min_length=1,
+        description="price of a stand change at each lead time [conflict minutes], linear between",
+    )
+    horizon: int = Field(
+        180, ge=0, le=2880, description="who cannot have its stand moves when it comes so soon [min], 0 to 2880"
+    )
+    most_changes: int = Field(
+        3, ge=1, le=10, description="stands changed at most for each aircraft that must move, 1 to 10"
+    )
+    width: int = Field(6, ge=1, le=50, description="stands tried for each aircraft that makes room, 1 to 50")
+
+    @model_validator(mode="after")
+    def _leads_increase(self) -> LiveConfig:
+        if list(self.change_lead) != sorted(set(self.change_lead)) or len(self.change_lead) != len(self.change_cost):
+            raise ValueError("change_lead must increase and have as many numbers as change_cost")
+        if min(self.change_cost) < 0:
+            raise ValueError("change_cost must be at least 0")
+        return self
+
+
 class BoundConfig(Section):
     """How long it is worked on what no plan can be cheaper than."""
 
@@ -230,6 +268,7 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
+    live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")
     bound: BoundConfig = Field(BoundConfig(), description="the bound beside which `trendlab bench stands` puts plans")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
 

@@ -150,10 +150,11 @@ def preference_ranks(turns: Turns, airport: Airport) -> NDArray[np.int64]:
     A remote stand has no terminal preference (its own cost covers it): rank 0. So has an airline without a list.
     """
     ranks = np.zeros((len(turns), len(airport.stands)), dtype=np.int64)
-    for row, carrier in enumerate(turns.table["carrier"]):
-        wanted = airport.preferences.get(carrier)
+    carriers = turns.table["carrier"].to_numpy(str)
+    for carrier in np.unique(carriers):
+        wanted = airport.preferences.get(str(carrier))
         if wanted:
-            ranks[row] = [
+            ranks[carriers == carrier] = [
                 (wanted.index(stand.terminal) if stand.terminal in wanted else len(wanted)) if stand.contact else 0
                 for stand in airport.stands
             ]

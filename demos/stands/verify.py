@@ -74,10 +74,13 @@ def _push_backs(
     beside = {frozenset(pair) for row in airport.rows for pair in pairwise(row)}
     towed_off = {first for first, _ in orders.links}
     leaving = [at for at in range(len(stays)) if at not in towed_off and stands[at] is not None]
+    leaving.sort(key=lambda at: stays[at].sobt)
     for index, one in enumerate(leaving):
         for two in leaving[index + 1 :]:
-            apart = abs(stays[one].sobt - stays[two].sobt)
-            if apart < orders.pushback and frozenset((stands[one], stands[two])) in beside:
+            apart = stays[two].sobt - stays[one].sobt
+            if apart >= orders.pushback:
+                break
+            if frozenset((stands[one], stands[two])) in beside:
                 text = f"{stays[one].flight} on {stands[one]} and {stays[two].flight} on {stands[two]}"
                 yield Broken(PUSHBACK, f"{text} push back within {apart} min, at {_clock(stays[one].sobt)}")
 
