@@ -12,7 +12,7 @@ from demos.stands.config import CostConfig
 from demos.stands.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
 from demos.stands.greedy import greedy_cost
 from demos.stands.live import Change, replan
-from demos.stands.problem import UNASSIGNED, build_problem, insertion_costs, plan_cost
+from demos.stands.problem import UNASSIGNED, blocked, build_problem, insertion_costs, plan_cost
 from demos.stands.relocate import relocate
 from demos.stands.state import DayState, first_state
 from tests.demos.stands.conftest import FEW, MANY, make_airport, make_turns, random_problem, stands_config
@@ -185,8 +185,9 @@ def test_relocating_is_no_dearer_than_the_best_free_stand(seed: int, turns: int,
     assert cost <= plan_cost(problem, without)
     if plan[turn] != UNASSIGNED:
         assert cost <= plan_cost(problem, plan)
-    direct = insertion_costs(problem, without, np.array([turn]))[0]
-    assert cost <= plan_cost(problem, without) - problem.unassigned + max(direct.max(), problem.unassigned)
+    row = np.array([turn])
+    free = insertion_costs(problem, without, row)[~blocked(problem, without, row)]
+    assert cost <= plan_cost(problem, without) - problem.unassigned + free.min(initial=problem.unassigned)
     locked = relocate(problem, plan, turn, np.zeros(turns, dtype=bool), most, 3)[0]
     assert np.array_equal(np.delete(locked, turn), np.delete(plan, turn))
 
