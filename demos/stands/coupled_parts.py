@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.couplings import UNASSIGNED
+from demos.stands.units import UNASSIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def tug_terms(
     if tugs is None:
         return []
     block_of = _block_of(problem, blocks)
-    free = (block_of[tugs.links] >= 0).any(axis=1)
+    free: NDArray[np.bool_] = np.any(block_of[tugs.links] >= 0, axis=1)
     towed: list[cp_model.IntVar | int] = [int(tow) for tow in tugs.towed(fixed)]
     for link in np.flatnonzero(free).tolist():
         towed[link] = _towed(model, tugs.links[link], fixed, block_of, choice)
@@ -72,7 +72,7 @@ def _towed(
 ) -> cp_model.IntVar:
     """At least 1 when both ends are on stands, and these are two."""
     towed = model.new_bool_var("")
-    places = []
+    places: list[dict[int, cp_model.IntVar | int]] = []
     for turn in link.tolist():
         block = int(block_of[turn])
         if block >= 0:

@@ -1,6 +1,6 @@
 """What turns on two different stands cost each other: push-backs side by side, tows from one to the other, few tugs.
 
-n turns, m stands, k links. A coupling has few partners a turn, so it is summed over these instead of by a matrix of turns.
+n turns, m stands, k links. A coupling has few partners a turn, so it is summed over these, not by a matrix of turns.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demos.stands.units import UNASSIGNED
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-UNASSIGNED = -1
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Coupling:
     @cached_property
     def _priced(self) -> NDArray[np.float64]:
         """(m, m) prices of two stands, whole numbers: the product in float64 is BLAS, and exact."""
-        return self.between * float(self.price)
+        return self.between.astype(np.float64) * self.price
 
     def costs(self, plan: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows, m) what each turn would pay on each stand, its partners where they are."""

@@ -1,6 +1,7 @@
 """What can happen while a day runs, and what each of it changes in what is known. Nothing here moves an aircraft.
 
-Turns are rows of the day, stands are named, times are minutes after midnight of the operating day.
+Turns are rows of the day, stands are named, times are minutes after midnight of the operating day. A tow is the
+off-block of one part of a long stay, then the on-block of the next.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ Event = OnBlock | OffBlock | Estimate | Cancelled | Swap | Closed | Reopened | L
 
 
 def apply(state: DayState, event: Event) -> DayState:
-    """What is known after an event. Raises UserError for an unknown stand, or a turn that cannot have had that event."""
+    """What is known after an event. Raises UserError for an unknown stand, or a turn that cannot have that event."""
     match event:
         case OnBlock(at, turn):
             return _on_block(state, at, turn)
@@ -135,9 +136,7 @@ def _on_block(state: DayState, at: int, turn: int) -> DayState:
     if not taken:
         beside = met_on(problem_now(state, at), state.plan, turn, stand)
         taken = bool(state.there[beside].any())
-    return replace(
-        state, there=_with(state.there, turn, not taken), landed=_with(state.landed, turn, taken)
-    )
+    return replace(state, there=_with(state.there, turn, not taken), landed=_with(state.landed, turn, taken))
 
 
 def _swap(state: DayState, first: int, second: int) -> DayState:

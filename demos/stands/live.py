@@ -89,7 +89,9 @@ def _changes(state: DayState, plan: NDArray[np.int64], now: int) -> list[Change]
 
     flights = state.turns.table["flight"]
     return [
-        Change(str(flights.iloc[turn]), turn, name(state.plan[turn]), name(plan[turn]), int(state.turns.sibt[turn] - now))
+        Change(
+            str(flights.iloc[turn]), turn, name(state.plan[turn]), name(plan[turn]), int(state.turns.sibt[turn] - now)
+        )
         for turn in np.flatnonzero(plan != state.plan).tolist()
     ]
 

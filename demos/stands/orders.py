@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport, neighbours, size_rank
-from demos.stands.couplings import UNASSIGNED, Coupling, Tugs
+from demos.stands.couplings import Coupling, Tugs
 from demos.stands.rules import FROZEN, LOCKED, NIGHT, PUSHBACK, STAND, TUGS, rule_prices
 from demos.stands.turns import Turns
+from demos.stands.units import SCALE, UNASSIGNED
 from shared.errors import UserError
 from shared.names import did_you_mean
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.stands.config import CostConfig, RulesConfig, TowConfig
-
-SCALE = 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ def require_known_locks(days: Sequence[Turns], airport: Airport, locked: Mapping
     for flight, name in locked.items():
         if name not in codes:
             raise UserError(f"rules.locked: {flight}: no stand {name!r} in {airport.name}{did_you_mean(name, codes)}")
-        sizes = {code for day in days for one, code in zip(day.table["flight"], day.codes, strict=True) if one == flight}
+        sizes = {
+            code for day in days for one, code in zip(day.table["flight"], day.codes, strict=True) if one == flight
+        }
         if not sizes:
             known = sorted({one for day in days for one in day.table["flight"]})
             raise UserError(f"rules.locked: no flight {flight!r} on the planned days{did_you_mean(flight, known)}")

@@ -14,14 +14,14 @@ import numpy as np
 
 from demos.stands.airport import Airport, closed_minutes, shadow_pairs, size_rank
 from demos.stands.config import CostConfig, RulesConfig, TowConfig
-from demos.stands.couplings import UNASSIGNED, Coupling, Tugs, coupled_costs
+from demos.stands.couplings import Coupling, Tugs, coupled_costs
 from demos.stands.orders import day_rules
 from demos.stands.turns import Turns
+from demos.stands.units import SCALE as SCALE
+from demos.stands.units import UNASSIGNED as UNASSIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SCALE = 100
 
 
 NO_RULES, NO_TOWS = RulesConfig(), TowConfig()

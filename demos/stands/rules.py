@@ -1,8 +1,8 @@
 """The planner's rules and their ranks: when not all can hold, those of the lowest rank break first, and are listed.
 
-A physical rule never breaks. What a breakable one costs is `factor` times that of the rank below it, among the rules that
-are in force on a day; so one of a higher rank outweighs up to `factor` - 1 of each rank below, and the preferences too as
-long as these differ by less than `price`.
+A physical rule never breaks. What a breakable one costs is `factor` times that of the rank below it, among the rules
+that are in force on a day; so one of a higher rank outweighs up to `factor` - 1 of each rank below, and the preferences
+too as long as these differ by less than `price`.
 """
 
 from __future__ import annotations

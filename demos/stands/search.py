@@ -92,10 +92,14 @@ def keeps_hard_rules(problem: Problem, plan: NDArray[np.int64], turns: NDArray[n
 
 
 def _window(problem: Problem, free: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
-    """The free turns that come on block in a random stretch of the day."""
-    sibt = problem.turns.sibt
+    """The free turns that come on block in a random stretch of the day, half the time with all parts of their stays."""
+    sibt, links = problem.turns.sibt, problem.turns.links
     start = generator.choice(sibt[free])
-    return np.flatnonzero(free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS)))
+    inside = free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS))
+    if len(links) and generator.random() < 0.5:
+        # Else an aircraft that should stand elsewhere all day would have to be towed there part by part.
+        inside[links[inside[links].any(axis=1)]] = True
+    return np.flatnonzero(free & inside)
 
 
 def rematch(problem: Problem, plan: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -68,7 +68,7 @@ def expect(
 ) -> DayState:
     """A turn's times are news [min]: its samples move along, or say nothing else if `certain`.
 
-    Who comes so late that its stay gets too short leaves later.
+    Who comes so late that its stay gets too short leaves later, and the next part of a long stay begins when one ends.
     """
     sibt, sobt = state.turns.sibt.copy(), state.turns.sobt.copy()
     on, off = state.on.copy(), state.off.copy()
@@ -84,7 +84,11 @@ def expect(
         off[turn] = off_block if certain else off[turn] + off_block - sobt[turn]
         sobt[turn] = max(off_block, sibt[turn] + 1)
     off[turn] = np.maximum(off[turn], on[turn] + 1)
-    return with_times(state, sibt, sobt, on, off, np.array([turn]))
+    state = with_times(state, sibt, sobt, on, off, np.array([turn]))
+    for after in state.turns.links[state.turns.links[:, 0] == turn, 1].tolist():
+        if state.movable[after] and sibt[after] != sobt[turn]:
+            state = expect(state, after, on_block=int(sobt[turn]))
+    return state
 
 
 def with_times(

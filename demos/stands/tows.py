@@ -39,7 +39,9 @@ def split_long_stays(turns: Turns, tow: TowConfig) -> Turns:
         rows += [row] * len(parts)
         ends += [end for end, _ in parts]
         seats += [some for _, some in parts]
-    return _in_order(turns, np.array(rows), np.array(ends), np.array(seats), np.array(links, dtype=np.int64).reshape(-1, 2))
+    return _in_order(
+        turns, np.array(rows), np.array(ends), np.array(seats), np.array(links, dtype=np.int64).reshape(-1, 2)
+    )
 
 
 def _in_order(turns: Turns, rows, sobt, seats, links) -> Turns:  # type: ignore[no-untyped-def]

@@ -42,9 +42,7 @@ class Orders:
     day_start: int = 240
 
 
-def broken_rules(
-    stays: Sequence[Stay], airport: Airport, stands: Sequence[str | None], orders: Orders
-) -> list[Broken]:
+def broken_rules(stays: Sequence[Stay], airport: Airport, stands: Sequence[str | None], orders: Orders) -> list[Broken]:
     """Every breakable rule that a plan breaks, lowest rank first. stands: the stand id of each stay, or None.
 
     Whoever has no stand breaks no other rule: none is graver.

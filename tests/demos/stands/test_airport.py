@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from demos.stands import config as stands_package
 from demos.stands.airport import NEVER, SIZE_CODES, Airport, load_airport, neighbours, shadow_pairs, size_rank
 from demos.stands.data import Flights
 from shared.errors import UserError
 from shared.yaml12 import parse
+from tests.conftest import ROOT
 
 STANDS = """\
 stands:
@@ -74,9 +74,8 @@ def test_neighbours_are_next_to_each_other_in_a_row(tmp_path: Path) -> None:
 
 def test_the_example_of_the_card_is_a_valid_airport() -> None:
     """The entries that no shipped model has, as the card shows them."""
-    card = (Path(stands_package.__file__).parent / "README.md").read_text()
-    text = card.split("```yaml\n")[1].split("```")[0]
-    airport = Airport.model_validate(parse(text))
+    card = (ROOT / "demos" / "stands" / "README.md").read_text()
+    airport = Airport.model_validate(parse(card.split("```yaml\n")[1].split("```")[0], "README.md"))
     assert airport.mars
     assert airport.rows
     assert airport.night_parking

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from demos.stands.config import TowConfig
 from demos.stands.events import Cancelled, Closed, Estimate, Event, Locked, OffBlock, OnBlock, Reopened, Swap, apply
 from demos.stands.problem import UNASSIGNED
 from demos.stands.state import DayState, clock, first_state, problem_now
+from demos.stands.tows import split_long_stays
 from shared.errors import UserError
 from tests.demos.stands.conftest import make_airport, make_turns, stands_config
 
@@ -82,7 +84,7 @@ def test_who_comes_early_to_a_taken_stand_waits() -> None:
     state = after(OnBlock(600, 0), OnBlock(655, 3))
     assert (state.there[3], state.landed[3], state.movable[3]) == (False, True, True)
     assert state.turns.sibt[3] == 655
-    assert problem_now(state, 655).overlaps[0, 3] == (660 - 655 > CONFIG.live.wait)
+    assert not problem_now(state, 655).overlaps[0, 3]
     assert problem_now(clock(state, 670), 670).overlaps[0, 3]
     freed = apply(apply(state, OffBlock(671, 0)), OnBlock(672, 3))
     assert (freed.there[3], freed.landed[3]) == (True, False)
@@ -94,6 +96,20 @@ def test_a_stand_in_a_shadow_is_taken_too() -> None:
     state = apply(apply(moved, OnBlock(610, 1)), OnBlock(620, 2))
     assert (state.there[2], state.landed[2]) == (False, True)
     assert apply(moved, OnBlock(690, 4)).landed[4]
+
+
+def test_a_late_arrival_is_towed_late() -> None:
+    """A stay in three parts: the aircraft comes 80 min late, is towed half an hour later, and departs on time."""
+    tow = TowConfig(stays_over=180, arrive=60, depart=50)
+    turns = split_long_stays(make_turns([(500, 900)]), tow)
+    state = first_state(turns, AIRPORT, CONFIG, np.zeros((3, 2)), np.array([0, 3, 0]))
+    state = apply(state, Estimate(490, 0, on_block=580))
+    assert list(zip(state.turns.sibt.tolist(), state.turns.sobt.tolist(), strict=True)) == [
+        (580, 610), (610, 850), (850, 900),
+    ]  # fmt: skip
+    assert state.on[1].tolist() == [610, 610]
+    towed = apply(apply(apply(state, OnBlock(581, 0)), OffBlock(612, 0)), OnBlock(613, 1))
+    assert towed.there.tolist() == [False, True, False]
 
 
 def test_flights_change_aircraft_with_size_seats_and_arrival() -> None:

@@ -33,7 +33,7 @@ def made_up_day(seed: int, turns: int = 14) -> DayState:
 
 
 def what_happens(seed: int, turns: int = 14) -> list[Event]:
-    """Late arrivals, long delays, a cancellation, a swap, a closure at noon; departures without a stand are left out."""
+    """Late arrivals, long delays, a cancellation, a swap, and a closure of two hours."""
     draws, state = np.random.default_rng(seed), made_up_day(seed, turns)
     events: list[Event] = [Closed(640, "A1"), Reopened(760, "A1"), Swap(560, 2, 3)]
     lost = int(draws.integers(4, turns))
