@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DayRules:
-    """static: (n, m) what a turn on a stand breaks by itself; unassigned: a turn without a stand [1/100 min]."""
+    """static: (n, m) what a turn on a stand breaks by itself; unassigned: a turn without a stand; least: the lowest
+    rule in force, 0 where there is none [1/100 min]."""
 
     static: NDArray[np.int64]
     couplings: tuple[Coupling, ...]
     tugs: Tugs | None
     unassigned: int
+    least: int
 
 
 def require_known_locks(days: Sequence[Turns], airport: Airport, locked: Mapping[str, str]) -> None:
@@ -82,7 +84,8 @@ def day_rules(
         couplings.append(Coupling(turns.links, apart, int(np.rint(tow.cost * SCALE)), len(turns)))
     if tugs is not None:
         tugs = Tugs(tugs.links, tugs.begin, tugs.minutes, tugs.tugs, price[TUGS])
-    return DayRules(static, tuple(couplings), tugs, price[STAND])
+    least = min((price[name] for name in in_force if price[name]), default=0)
+    return DayRules(static, tuple(couplings), tugs, price[STAND], least)
 
 
 def _elsewhere(wanted: NDArray[np.int64], n_stands: int) -> NDArray[np.bool_]:

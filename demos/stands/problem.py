@@ -47,7 +47,7 @@ class Problem:
     allowed: (n, m) fit and no closure; static: (n, m) cost of a turn on a stand by itself; pair: (n, n) cost of two
     turns sharing a stand, symmetric, zero diagonal; overlaps: (n, n) whether two turns' schedules overlap;
     unassigned: cost of a turn left without a stand; couplings, tugs: what turns on two stands cost each other. Rules
-    that one turn on its stand can break are in `static`.
+    that one turn on its stand can break are in `static`; least_rule: the price of the lowest rule in force, 0: none is.
     """
 
     turns: Turns
@@ -60,6 +60,7 @@ class Problem:
     unassigned: int
     couplings: tuple[Coupling, ...] = ()
     tugs: Tugs | None = None
+    least_rule: int = 0
 
     @cached_property
     def pair_float(self) -> NDArray[np.float64]:
@@ -101,7 +102,7 @@ def build_problem(
     return Problem(
         turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost) + ordered.static,
         pair_costs(turns, cost, expected_overlap), overlaps, shadows,
-        ordered.unassigned, ordered.couplings, ordered.tugs,
+        ordered.unassigned, ordered.couplings, ordered.tugs, ordered.least,
     )  # fmt: skip
 
 

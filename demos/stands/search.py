@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from demos.stands.coupled_parts import coupled_terms, tug_terms
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from demos.stands.relocate import settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,8 +51,8 @@ def search(
 ) -> tuple[NDArray[np.int64], SearchLog]:
     """Improve `start` (n,) for `config.rounds` rounds; never returns a worse plan, never moves a `locked` turn."""
     free = np.ones(len(start), dtype=bool) if locked is None else ~locked
-    plan, cost, log = start.copy(), plan_cost(problem, start), SearchLog()
-    began = time.perf_counter()
+    plan, log = start.copy(), SearchLog()
+    cost, began = plan_cost(problem, plan), time.perf_counter()
     log.curve.append((0.0, cost))
     for _ in range(config.rounds if free.any() else 0):
         for _ in range(config.matchings):
@@ -69,6 +70,9 @@ def search(
         if log.curve[-1][0] > config.seconds:
             log.stopped_by_clock = True
             break
+    if problem.least_rule and free.any():
+        plan = settle(problem, plan, free)
+        log.curve.append((time.perf_counter() - began, plan_cost(problem, plan)))
     return plan, log
 
 

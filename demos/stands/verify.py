@@ -134,18 +134,20 @@ def violations(
         for half in mars.narrow:
             pairs = _overlapping(occupants[mars.wide], occupants[half])
             found += [f"{a.flight} on the wide {mars.wide} of a MARS stand, {b.flight} on {half}" for a, b in pairs]
+    found += _in_closures(occupants, airport, day_start)
+    return found
+
+
+def _in_closures(occupants: Mapping[str, Sequence[Stay]], airport: Airport, day_start: int) -> Iterator[str]:
     for closure in airport.closures:
         start, end = (60 * int(clock[:2]) + int(clock[3:]) for clock in (closure.start, closure.end))
         if start < day_start:
             start += 24 * 60
         while end <= start:
             end += 24 * 60
-        found += [
-            f"{stay.flight}: stand {closure.stand} is closed {closure.start}-{closure.end}"
-            for stay in occupants[closure.stand]
-            if stay.sibt < end and start < stay.sobt
-        ]
-    return found
+        for stay in occupants[closure.stand]:
+            if stay.sibt < end and start < stay.sobt:
+                yield f"{stay.flight}: stand {closure.stand} is closed {closure.start}-{closure.end}"
 
 
 def _overlapping(first: list[Stay], second: list[Stay]) -> list[tuple[Stay, Stay]]:

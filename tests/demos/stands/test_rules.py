@@ -19,6 +19,7 @@ from demos.stands.greedy import greedy_cost
 from demos.stands.orders import require_known_locks
 from demos.stands.plan import orders_of
 from demos.stands.problem import SCALE, UNASSIGNED, Problem, blocked, build_problem, insertion_costs, plan_cost
+from demos.stands.relocate import settle
 from demos.stands.rules import BREAKABLE, LOCKED, NIGHT, PUSHBACK, RANKS, STAND, TUGS, rule_prices
 from demos.stands.search import search, solve_part
 from demos.stands.verify import Stay, broken_rules, violations
@@ -153,6 +154,28 @@ def test_the_search_keeps_physical_rules_and_gets_no_worse(seed: int, turns: int
     assert plan_cost(problem, plan) <= plan_cost(problem, start)
     for one in (start, plan):
         assert violations(as_stays(problem), problem.airport, stand_names(problem, one)) == []
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(2, 9), stands=st.integers(2, 5))
+def test_settling_keeps_physical_rules_and_what_is_fixed(seed: int, turns: int, stands: int) -> None:
+    problem = ruled_day(seed, turns, stands)
+    plan = greedy_cost(problem)
+    free = np.random.default_rng(seed).random(len(plan)) < 0.7
+    found = settle(problem, plan, free)
+    assert plan_cost(problem, found) <= plan_cost(problem, plan)
+    assert np.array_equal(found[~free], plan[~free])
+    assert violations(as_stays(problem), problem.airport, stand_names(problem, found)) == []
+
+
+def test_the_gravest_rule_is_kept_by_a_chain_of_moves() -> None:
+    """A D that came last fits A2 alone; the C there goes to A1, whose C goes to R3. Only then all have a stand."""
+    airport = make_airport("A1 C, A2 D, R3 B", rows=[["A1", "A2"]])
+    turns = make_turns([(600, 700), (610, 710), (620, 720)], "BCD")
+    problem = build_problem(turns, airport, CostConfig(), np.zeros((3, 3)), RulesConfig(pushback=20))
+    start = np.array([0, 1, UNASSIGNED])
+    assert settle(problem, start, np.ones(3, dtype=bool)).tolist() == [2, 0, 1]
+    assert settle(problem, start, np.array([False, True, True])).tolist() == [0, 1, UNASSIGNED]
 
 
 @FEW
