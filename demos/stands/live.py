@@ -46,7 +46,8 @@ def replan(state: DayState, now: int) -> Replanned:
     state = clock(state, now)
     problem, before, live = problem_now(state, now), state.plan, state.config.live
     plan = before
-    for turn in _stuck(problem, plan, state.movable & (state.turns.sibt - now <= live.horizon)):
+    soon = state.movable & (state.turns.sibt - now <= live.horizon)
+    for turn in _stuck(problem, plan, soon, live.width):
         # An earlier one may have made room.
         if plan[turn] == UNASSIGNED or _is_blocked(problem, plan, turn):
             plan, _ = relocate(problem, plan, turn, state.movable, live.most_changes, live.width)
@@ -59,12 +60,17 @@ def replan(state: DayState, now: int) -> Replanned:
     return Replanned(done, _changes(state, plan, now), broken_now(done, before, now))
 
 
-def _stuck(problem: Problem, plan: NDArray[np.int64], soon: NDArray[np.bool_]) -> list[int]:
-    """Who comes `soon` (n,) and cannot be where it is planned, or has no stand, in order of on-block."""
-    rows = np.flatnonzero(soon)
-    stops = blocked(problem, plan, rows)
-    stuck = rows[(plan[rows] == UNASSIGNED) | stops[np.arange(len(rows)), plan[rows]]]
-    return stuck[np.argsort(problem.turns.sibt[stuck], kind="stable")].tolist()
+def _stuck(problem: Problem, plan: NDArray[np.int64], soon: NDArray[np.bool_], waiting: int) -> list[int]:
+    """Who comes `soon` (n,) and cannot be where it is planned, and the first few that have no stand, by on-block.
+
+    waiting: how many of the latter; on a day on which many wait, each event tries again for those that come first.
+    """
+    rows = np.flatnonzero(soon & (plan != UNASSIGNED))
+    rows = rows[blocked(problem, plan, rows)[np.arange(len(rows)), plan[rows]]]
+    sibt, without = problem.turns.sibt, np.flatnonzero(soon & (plan == UNASSIGNED))
+    first = without[np.argsort(sibt[without], kind="stable")][:waiting]
+    stuck = np.concatenate([rows, first])
+    return stuck[np.argsort(sibt[stuck], kind="stable")].tolist()
 
 
 def _is_blocked(problem: Problem, plan: NDArray[np.int64], turn: int) -> bool:
