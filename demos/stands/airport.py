@@ -1,10 +1,13 @@
-"""The airport model: stands, shadows, closures and airlines' terminals, read from one YAML file."""
+"""The airport model: stands and what they do to each other, closures, airlines' terminals, from one YAML file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from demos.stands.config import ClockTime, clock_minutes
@@ -12,6 +15,9 @@ from shared.config import config_folder
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.yaml12 import read_mapping
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIZE_CODES = ("A", "B", "C", "D", "E", "F")
 MINUTES_PER_DAY = 1440
@@ -46,6 +52,13 @@ class Shadow(Entry):
     code: SizeCode
 
 
+class Mars(Entry):
+    """A position for one `wide` aircraft, or for two on its `narrow` halves (multiple aircraft ramp system)."""
+
+    wide: str
+    narrow: tuple[str, str]
+
+
 class Closure(Entry):
     """A stand out of service between two local clock times of the operating day, over midnight if need be."""
 
@@ -56,39 +69,66 @@ class Closure(Entry):
 
 
 class Airport(Entry):
-    """An airport as the planner sees it."""
+    """An airport as the planner sees it.
+
+    rows: stands side by side, in order; aircraft on two in a row push back into the same piece of taxiway.
+    night_parking: stands where aircraft should spend the night; empty: any.
+    """
 
     name: str
     iata: str
     source: str
     stands: tuple[Stand, ...] = Field(min_length=1)
     shadows: tuple[Shadow, ...] = ()
+    mars: tuple[Mars, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    night_parking: tuple[str, ...] = ()
     preferences: dict[str, tuple[str, ...]] = {}
     closures: tuple[Closure, ...] = ()
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Airport:
+    def _entries_hold(self) -> Airport:
         ids = [stand.id for stand in self.stands]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"stand {twice[0]!r} is listed twice")
-        for entry in self.shadows:
-            for name in (entry.stand, entry.blocks):
+        _once(ids, "stand {!r} is listed twice")
+        for what, names in self._named():
+            for name in names:
                 if name not in ids:
-                    raise ValueError(f"shadow names the unknown stand {name!r}{did_you_mean(name, ids)}")
-            if entry.stand == entry.blocks:
-                raise ValueError(f"stand {entry.stand!r} cannot shadow itself")
+                    raise ValueError(f"{what} names the unknown stand {name!r}{did_you_mean(name, ids)}")
+        for shadow in self.shadows:
+            if shadow.stand == shadow.blocks:
+                raise ValueError(f"stand {shadow.stand!r} cannot shadow itself")
         for closure in self.closures:
-            if closure.stand not in ids:
-                raise ValueError(f"closure names the unknown stand {closure.stand!r}{did_you_mean(closure.stand, ids)}")
             if closure.start == closure.end:
                 raise ValueError(f"closure of {closure.stand!r} has no length")
+        _once([name for entry in self.mars for name in (entry.wide, *entry.narrow)], "stand {!r} is twice in mars")
+        codes = {stand.id: size_rank(stand.code) for stand in self.stands}
+        for entry in self.mars:
+            for half in entry.narrow:
+                if codes[half] >= codes[entry.wide]:
+                    raise ValueError(f"mars: {half!r} must be of a smaller code than its wide position {entry.wide!r}")
+        for row in self.rows:
+            _once(row, "stand {!r} is twice in one row")
         terminals = {stand.terminal for stand in self.stands}
         for carrier, wanted in self.preferences.items():
             for terminal in wanted:
                 if terminal not in terminals:
                     raise ValueError(f"preference of {carrier} names the unknown terminal {terminal!r}")
         return self
+
+    def _named(self) -> Iterator[tuple[str, Iterable[str]]]:
+        """Every entry that names stands: what it is, and the names."""
+        yield from (("shadow", (entry.stand, entry.blocks)) for entry in self.shadows)
+        yield from (("closure", (entry.stand,)) for entry in self.closures)
+        yield from (("mars", (entry.wide, *entry.narrow)) for entry in self.mars)
+        yield from (("row", row) for row in self.rows)
+        yield "night_parking", self.night_parking
+
+
+def _once(names: Sequence[str], message: str) -> None:
+    """Raise ValueError with the first name that is there twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(message.format(twice[0]))
 
 
 NEVER = len(SIZE_CODES)
@@ -100,13 +140,27 @@ def shadow_pairs(airport: Airport) -> list[tuple[int, int, int, int]]:
     """
     position = {stand.id: index for index, stand in enumerate(airport.stands)}
     ranks: dict[tuple[int, int], list[int]] = {}
-    for shadow in airport.shadows:
+    # Whatever stands on the wide position of a MARS stand takes both halves.
+    mars = [
+        Shadow(stand=entry.wide, blocks=half, code=SIZE_CODES[0]) for entry in airport.mars for half in entry.narrow
+    ]
+    for shadow in (*airport.shadows, *mars):
         caster, shaded = position[shadow.stand], position[shadow.blocks]
         pair = (min(caster, shaded), max(caster, shaded))
         both = ranks.setdefault(pair, [NEVER, NEVER])
         side = pair.index(caster)
         both[side] = min(both[side], size_rank(shadow.code))
     return [(first, second, *both) for (first, second), both in ranks.items()]  # type: ignore[misc]
+
+
+def neighbours(airport: Airport) -> NDArray[np.bool_]:
+    """(m, m) whether two stands are side by side in a row."""
+    position = {stand.id: index for index, stand in enumerate(airport.stands)}
+    beside = np.zeros((len(airport.stands), len(airport.stands)), dtype=bool)
+    for row in airport.rows:
+        for one, two in pairwise(position[name] for name in row):
+            beside[one, two] = beside[two, one] = True
+    return beside
 
 
 def closed_minutes(closure: Closure, day_start: int) -> tuple[int, int]:

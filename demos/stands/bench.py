@@ -99,7 +99,7 @@ def _problems(departures, config: StandsConfig) -> list[Problem]:  # type: ignor
         draws = generator(config.seed, "delays", turns.day.isoformat())
         samples = sample_delays(usual[rows], config.delay.levels, config.delay.scenarios, draws)
         overlap = expected_overlap(*occupation(turns, samples, config.turn), turns)
-        found.append(build_problem(turns, airport, config.cost, overlap))
+        found.append(build_problem(turns, airport, config.cost, overlap, config.rules, config.tow))
     return found
 
 

@@ -15,6 +15,7 @@ StayMinutes = Annotated[int, Field(ge=5, le=600)]
 SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], StayMinutes], Field(min_length=6)]
 Buffer = Annotated[int, Field(ge=0, le=240)]
 Weight = Annotated[float, Field(gt=0, le=1000)]
+Lead = Annotated[int, Field(ge=0, le=2880)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -135,6 +136,38 @@ class CostConfig(Section):
     )
 
 
+class TowConfig(Section):
+    """Long stays in two or three parts, on stands of their own: to arrive, to park, to depart."""
+
+    stays_over: int | None = Field(
+        None, ge=30, le=4320, description="a longer stay is split, and may be towed between its parts [min]; null: none"
+    )
+    arrive: int = Field(60, ge=10, le=240, description="on the stand it arrives at [min], 10 to 240")
+    depart: int = Field(60, ge=10, le=240, description="on the stand it departs from [min], 10 to 240")
+    minutes: int = Field(15, ge=1, le=120, description="a tow keeps a tug busy [min], 1 to 120")
+    cost: float = Field(4.0, ge=0, le=1000, description="a tow [conflict minutes], 0 to 1000")
+    tugs: int = Field(2, ge=0, le=100, description="tows at once, 0 to 100; more is a broken rule")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> TowConfig:
+        if self.stays_over is not None and self.stays_over < self.arrive + self.depart + self.minutes:
+            raise ValueError("stays_over must be at least arrive + depart + minutes (else no time is left to park)")
+        return self
+
+
+class RulesConfig(Section):
+    """Rules that may break when not all can hold; ranks and sentences are in the card, "Rules and their ranks"."""
+
+    locked: dict[str, str] = Field({}, description="the planner's wishes, flight: stand, as in {UA1545: C71}")
+    pushback: int = Field(
+        0, ge=0, le=60, description="least time between push-backs on neighbouring stands [min], 0 to 60; 0: no rule"
+    )
+    price: float = Field(
+        30.0, gt=0, le=100, description="of the lowest rule in force when it breaks [conflict minutes], above 0 to 100"
+    )
+    factor: int = Field(10, ge=2, le=10, description="how many of a rule outweigh one of the rank above, 2 to 10")
+
+
 class SearchConfig(Section):
     """The optimising engine: large-neighbourhood search, repaired by matching and by CP-SAT."""
 
@@ -149,6 +182,43 @@ class SearchConfig(Section):
     seconds: float = Field(
         120.0, gt=0, le=86400, description="safety stop per day [s], above 0 to 86400; when it strikes, runs may differ"
     )
+
+
+class LiveConfig(Section):
+    """What it takes to change a stand while the day runs."""
+
+    frozen: int = Field(
+        30, ge=0, le=600, description="frozen window: no stand changes so short before on-block [min], 0 to 600"
+    )
+    wait: int = Field(
+        10, ge=0, le=120, description="an overlap of estimates that is waited out, not planned around [min], 0 to 120"
+    )
+    least_stay: int = Field(
+        30, ge=5, le=240, description="who comes late leaves no sooner than so long after on-block [min], 5 to 240"
+    )
+    change_lead: tuple[Lead, ...] = Field(
+        (0, 60, 180, 480), min_length=1, description="lead times to on-block [min], increasing, each 0 to 2880"
+    )
+    change_cost: tuple[float, ...] = Field(
+        (30.0, 15.0, 5.0, 1.0),
+        min_length=1,
+        description="price of a stand change at each lead time [conflict minutes], linear between",
+    )
+    horizon: int = Field(
+        180, ge=0, le=2880, description="who cannot have its stand moves when it comes so soon [min], 0 to 2880"
+    )
+    most_changes: int = Field(
+        3, ge=1, le=10, description="stands changed at most for each aircraft that must move, 1 to 10"
+    )
+    width: int = Field(6, ge=1, le=50, description="stands tried for each aircraft that makes room, 1 to 50")
+
+    @model_validator(mode="after")
+    def _leads_increase(self) -> LiveConfig:
+        if list(self.change_lead) != sorted(set(self.change_lead)) or len(self.change_lead) != len(self.change_cost):
+            raise ValueError("change_lead must increase and have as many numbers as change_cost")
+        if min(self.change_cost) < 0:
+            raise ValueError("change_cost must be at least 0")
+        return self
 
 
 class PricesConfig(Section):
@@ -203,11 +273,14 @@ class StandsConfig(DemoConfig):
     turn: TurnConfig = Field(TurnConfig(), description="how turns are rebuilt from departures")
     delay: DelayConfig = Field(DelayConfig(), description="the learning engine")
     cost: CostConfig = Field(CostConfig(), description="the soft rules")
+    rules: RulesConfig = Field(RulesConfig(), description="rules with ranks")
+    tow: TowConfig = Field(TowConfig(), description="tows between stands")
     search: SearchConfig = Field(SearchConfig(), description="the optimising engine, for the plan of the day")
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
     prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
+    live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(config: StandsConfig, run: Run) -> Result:
     """Forecast delays, plan each test day in every way, replay the plans on what really happened."""
-    from demos.stands import evaluate, figures
+    from demos.stands import broken, evaluate, figures
     from demos.stands.airport import load_airport
     from demos.stands.data import load_flights
     from demos.stands.forecast import make_forecasts
@@ -36,12 +36,13 @@ def run(config: StandsConfig, run: Run) -> Result:
     write_plans(run.folder / "plans.csv", days, airport)
     return Result(
         headlines=evaluate.headlines(days, config),
-        metrics=evaluate.metrics(days, forecasts, config, airport.iata),
+        metrics=[*evaluate.metrics(days, forecasts, config, airport.iata), broken.metric(days)],
         tables=[
             evaluate.methods_table(days, config),
             evaluate.ratios_table(days, config),
             evaluate.rules_table(days, config),
             evaluate.forecast_table(forecasts, config, airport.iata),
+            *broken.tables(days),
         ],
         figures=figures.draw_all(days, forecasts, airport, config, run),
         data=flights.used,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.problem import UNASSIGNED, Problem, gaps
+from demos.stands.problem import UNASSIGNED, Problem, gaps, insertion_costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ def greedy_buffer(problem: Problem, buffer: int) -> NDArray[np.int64]:
     """
     gap = np.minimum(gaps(problem.turns), 240)
 
-    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]]) -> int:
+    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]], plan: NDArray[np.int64]) -> int:
         room = np.array([gap[turn, met[stand]].min(initial=240) for stand in free])
         keeps = room >= buffer
         if not keeps.any():
@@ -35,15 +35,14 @@ def greedy_buffer(problem: Problem, buffer: int) -> NDArray[np.int64]:
 def greedy_cost(problem: Problem) -> NDArray[np.int64]:
     """First come, first served; each turn takes the stand that adds the least cost, expected conflicts included."""
 
-    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]]) -> int:
-        added = [problem.static[turn, stand] + problem.pair[turn, met[stand]].sum() for stand in free]
-        return int(free[int(np.argmin(added))])
+    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]], plan: NDArray[np.int64]) -> int:
+        return int(free[insertion_costs(problem, plan, np.array([turn]))[0, free].argmin()])
 
     return _first_come(problem, choose)
 
 
 def _first_come(problem: Problem, choose) -> NDArray[np.int64]:  # type: ignore[no-untyped-def]
-    """Place turns in order of scheduled on-block; `choose(turn, free stands, turns met on each stand)`."""
+    """Place turns in order of scheduled on-block; `choose(turn, free stands, turns met on each stand, plan)`."""
     plan = np.full(len(problem.turns), UNASSIGNED, dtype=np.int64)
     for turn in range(len(plan)):
         met = [met_on(problem, plan, turn, stand) for stand in range(problem.n_stands)]
@@ -56,7 +55,7 @@ def _first_come(problem: Problem, choose) -> NDArray[np.int64]:  # type: ignore[
             dtype=np.int64,
         )
         if len(free):
-            plan[turn] = choose(turn, free, met)
+            plan[turn] = choose(turn, free, met, plan)
     return plan
 
 

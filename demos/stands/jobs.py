@@ -7,15 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from demos.stands.airport import Airport
+from demos.stands.features import FIX_AHEAD, GRID, minutes_since_1970
+from demos.stands.orders import require_known_locks
 from demos.stands.plan import HINDSIGHT, DayJob, DayPlans
 from demos.stands.problem import UNASSIGNED
+from demos.stands.tows import split_long_stays
 from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from demos.stands.config import StandsConfig
     from demos.stands.forecast import Forecasts
 
@@ -24,11 +28,12 @@ def planned_days(departures: pd.DataFrame, airport: Airport, config: StandsConfi
     """The turns of each test day. Raises UserError for a day without departures; cheap, so it comes before learning."""
     found, day = [], config.days.first
     while day <= config.days.last:
-        turns = operating_day(departures, airport.iata, day, config.turn)
+        turns = split_long_stays(operating_day(departures, airport.iata, day, config.turn), config.tow)
         if not len(turns):
             raise UserError(f"no departures of {airport.iata} on {day}; see days.first, days.last and data.airport")
         found.append(turns)
         day += timedelta(days=config.days.step)
+    require_known_locks(found, airport, config.rules.locked)
     return found
 
 
@@ -38,6 +43,9 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
     for turns in planned_days(forecasts.departures, airport, config):
         rows = turns.table.index.to_numpy()
         early, late = forecasts.leads["T-24h"], forecasts.leads["T-2h"]
+        # Of a long stay the parts that begin sooner are fixed sooner.
+        midnight = minutes_since_1970(pd.Series([pd.Timestamp(turns.day)]))[0]
+        begins = (midnight + turns.sibt - FIX_AHEAD) // GRID * GRID
         jobs.append(
             DayJob(
                 turns,
@@ -46,7 +54,7 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
                 forecasts.climatology_recalibrated[rows],
                 early.recalibrated[rows],
                 late.recalibrated[rows],
-                late.decided_at[rows],
+                np.minimum(late.decided_at[rows], begins),
             )
         )
     return jobs

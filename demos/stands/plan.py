@@ -17,7 +17,7 @@ from demos.stands.replay import Replay, replay
 from demos.stands.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.search import SearchLog, search
 from demos.stands.turns import Turns, occupation, real_delays, real_occupation
-from demos.stands.verify import Stay, violations
+from demos.stands.verify import Orders, Stay, broken_rules, violations
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def plan_day(job: DayJob) -> DayPlans:
 
 def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> Problem:
     """The day's problem under one belief about overlaps (n, n) [min]."""
-    return build_problem(job.turns, job.airport, cost, overlap)
+    return build_problem(job.turns, job.airport, cost, overlap, job.config.rules, job.config.tow)
 
 
 def risk_of(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -185,4 +185,15 @@ def judged(job: DayJob, plan: NDArray[np.int64]) -> Replay:
     broken = violations(stays, job.airport, names, job.turns.day_start)
     if broken:
         raise AssertionError(f"{job.turns.day}: the plan breaks {len(broken)} hard rules, first: {broken[0]}")
-    return replay(job.turns, job.airport, plan, job.config)
+    orders = orders_of(job.turns, job.config)
+    return replace(
+        replay(job.turns, job.airport, plan, job.config),
+        broken=tuple(broken_rules(stays, job.airport, names, orders)),
+    )
+
+
+def orders_of(turns: Turns, config: StandsConfig) -> Orders:
+    """The breakable rules for the verifier."""
+    links = [(int(before), int(after)) for before, after in turns.links]
+    tow = config.tow
+    return Orders(config.rules.locked, {}, links, config.rules.pushback, tow.minutes, tow.tugs, turns.day_start)

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport, closed_minutes, shadow_pairs, size_rank
-from demos.stands.config import CostConfig
+from demos.stands.config import CostConfig, RulesConfig, TowConfig
+from demos.stands.couplings import Coupling, Tugs, coupled_costs
+from demos.stands.orders import day_rules
 from demos.stands.turns import Turns
+from demos.stands.units import SCALE as SCALE
+from demos.stands.units import UNASSIGNED as UNASSIGNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCALE = 100
-UNASSIGNED = -1
+
+NO_RULES, NO_TOWS = RulesConfig(), TowConfig()
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Problem:
 
     allowed: (n, m) fit and no closure; static: (n, m) cost of a turn on a stand by itself; pair: (n, n) cost of two
     turns sharing a stand, symmetric, zero diagonal; overlaps: (n, n) whether two turns' schedules overlap;
-    unassigned: cost of a turn left without a stand.
+    unassigned: cost of a turn left without a stand; couplings, tugs: what turns on two stands cost each other. Rules
+    that one turn on its stand can break are in `static`; least_rule: the price of the lowest rule in force, 0: none is.
     """
 
     turns: Turns
@@ -53,6 +58,9 @@ class Problem:
     overlaps: NDArray[np.bool_]
     shadows: tuple[ShadowPair, ...]
     unassigned: int
+    couplings: tuple[Coupling, ...] = ()
+    tugs: Tugs | None = None
+    least_rule: int = 0
 
     @cached_property
     def pair_float(self) -> NDArray[np.float64]:
@@ -70,8 +78,19 @@ class Problem:
         return len(self.airport.stands)
 
 
-def build_problem(turns: Turns, airport: Airport, cost: CostConfig, expected_overlap: NDArray[np.float64]) -> Problem:
-    """Assemble the arrays. expected_overlap: (n, n) minutes that turns i and j would share a stand, symmetric."""
+def build_problem(
+    turns: Turns,
+    airport: Airport,
+    cost: CostConfig,
+    expected_overlap: NDArray[np.float64],
+    rules: RulesConfig = NO_RULES,
+    tow: TowConfig = NO_TOWS,
+    held: NDArray[np.int64] | None = None,
+) -> Problem:
+    """Assemble the arrays. expected_overlap: (n, n) minutes that turns i and j would share a stand, symmetric.
+
+    held: (n,) the stand that a turn must keep if the frozen window is to hold, UNASSIGNED where it may change.
+    """
     overlaps = (turns.sibt[:, None] < turns.sobt[None, :]) & (turns.sibt[None, :] < turns.sobt[:, None])
     np.fill_diagonal(overlaps, False)
     ranks = np.array([size_rank(code) for code in turns.codes])
@@ -79,18 +98,23 @@ def build_problem(turns: Turns, airport: Airport, cost: CostConfig, expected_ove
         ShadowPair(first, second, ranks >= first_rank, ranks >= second_rank)
         for first, second, first_rank, second_rank in shadow_pairs(airport)
     )
+    ordered = day_rules(turns, airport, cost, rules, tow, held)
     return Problem(
-        turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost),
+        turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost) + ordered.static,
         pair_costs(turns, cost, expected_overlap), overlaps, shadows,
-        int(cost.unassigned * SCALE),
+        ordered.unassigned, ordered.couplings, ordered.tugs, ordered.least,
     )  # fmt: skip
 
 
 def pair_costs(turns: Turns, cost: CostConfig, expected_overlap: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(n, n) cost of two turns on one stand: expected overlap and what the gap lacks of the wished buffer."""
+    """(n, n) cost of two turns on one stand: expected overlap and what the gap lacks of the wished buffer.
+
+    Parts of one aircraft's stay cost each other nothing.
+    """
     short = np.clip(cost.buffer - gaps(turns), 0, cost.buffer)
     pair = _integers(cost.conflict * expected_overlap + cost.buffer_per_minute * short)
-    np.fill_diagonal(pair, 0)
+    aircraft = turns.aircraft
+    pair[aircraft[:, None] == aircraft[None, :]] = 0
     return pair
 
 
@@ -127,10 +151,11 @@ def preference_ranks(turns: Turns, airport: Airport) -> NDArray[np.int64]:
     A remote stand has no terminal preference (its own cost covers it): rank 0. So has an airline without a list.
     """
     ranks = np.zeros((len(turns), len(airport.stands)), dtype=np.int64)
-    for row, carrier in enumerate(turns.table["carrier"]):
-        wanted = airport.preferences.get(carrier)
+    carriers = turns.table["carrier"].to_numpy(str)
+    for carrier in np.unique(carriers):
+        wanted = airport.preferences.get(str(carrier))
         if wanted:
-            ranks[row] = [
+            ranks[carriers == carrier] = [
                 (wanted.index(stand.terminal) if stand.terminal in wanted else len(wanted)) if stand.contact else 0
                 for stand in airport.stands
             ]
@@ -148,7 +173,10 @@ Rows = slice | np.ndarray
 
 def insertion_costs(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.int64]:
     """(rows, m) what each turn would cost on each stand, the others where they are (not counting hard rules)."""
-    return problem.static[rows] + _met(problem, problem.pair_float, plan, rows)
+    costs = problem.static[rows] + _met(problem, problem.pair_float, plan, rows)
+    if problem.couplings or problem.tugs:
+        costs += coupled_costs(problem.couplings, problem.tugs, plan, np.arange(len(plan))[rows], problem.n_stands)
+    return costs
 
 
 def blocked(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.bool_]:
@@ -173,12 +201,20 @@ def _met(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]
 
 def shared_total(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]) -> int:
     """Sum of the integers `between` (n, n) over the pairs of turns that meet on a stand or across a shadow."""
-    on = np.flatnonzero(plan != UNASSIGNED)
-    return int(_met(problem, between, plan, on)[np.arange(len(on)), plan[on]].sum()) // 2
+    together = (plan[:, None] == plan[None, :]) & (plan != UNASSIGNED)
+    total = int(between[together].sum()) // 2
+    for shadow in problem.shadows:
+        first, second = np.flatnonzero(plan == shadow.first), np.flatnonzero(plan == shadow.second)
+        meet = shadow.first_casts[first][:, None] | shadow.second_casts[second][None, :]
+        total += int(between[np.ix_(first, second)][meet].sum())
+    return total
 
 
 def plan_cost(problem: Problem, plan: NDArray[np.int64]) -> int:
-    """Total cost of a plan in 1/100 minutes: stands, pairs, unassigned turns."""
+    """Total cost of a plan in 1/100 minutes: stands, pairs, couplings, unassigned turns."""
     on = np.flatnonzero(plan != UNASSIGNED)
     static = int(problem.static[on, plan[on]].sum())
+    static += sum(coupling.total(plan) for coupling in problem.couplings)
+    if problem.tugs:
+        static += problem.tugs.total(plan)
     return static + shared_total(problem, problem.pair_float, plan) + problem.unassigned * (len(plan) - len(on))

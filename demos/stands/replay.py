@@ -9,6 +9,7 @@ import numpy as np
 
 from demos.stands.airport import Airport, shadow_pairs, size_rank
 from demos.stands.problem import UNASSIGNED, preference_ranks
+from demos.stands.rules import Broken
 from demos.stands.turns import Turns, real_occupation
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Conflict:
 class Replay:
     """One plan on one real day. Passengers are seats; cancelled turns count as planned but meet nobody.
 
-    minutes: conflict minutes under each on-block rule of the evaluation, the configured one first.
+    minutes: conflict minutes under each on-block rule of the evaluation, the configured one first; broken: the rules
+    that the plan itself could not hold.
     """
 
     minutes: tuple[float, ...]
@@ -42,6 +44,7 @@ class Replay:
     unassigned_passengers: int
     best_terminal: int
     turns: int
+    broken: tuple[Broken, ...] = ()
 
 
 def replay(turns: Turns, airport: Airport, plan: NDArray[np.int64], config: StandsConfig) -> Replay:

@@ -9,14 +9,16 @@ stands as one more block; this splits and joins what matching can only move.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.sat.python import cp_model
 from scipy.optimize import linear_sum_assignment
 
+from demos.stands.coupled_parts import coupled_terms, tug_terms
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from demos.stands.relocate import settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,8 +59,8 @@ def search(
 ) -> tuple[NDArray[np.int64], SearchLog]:
     """Improve `start` (n,) for `config.rounds` rounds; never returns a worse plan, never moves a `locked` turn."""
     free = np.ones(len(start), dtype=bool) if locked is None else ~locked
-    plan, cost, log = start.copy(), plan_cost(problem, start), SearchLog()
-    began = time.perf_counter()
+    plan, log = start.copy(), SearchLog()
+    cost, began = plan_cost(problem, plan), time.perf_counter()
     log.curve.append((0.0, cost))
     for _ in range(config.rounds if free.any() else 0):
         for _ in range(config.matchings):
@@ -76,6 +78,9 @@ def search(
         if log.curve[-1][0] > config.seconds:
             log.stopped_by_clock = True
             break
+    if problem.least_rule and free.any():
+        plan = settle(problem, plan, free)
+        log.curve.append((time.perf_counter() - began, plan_cost(problem, plan)))
     return plan, log
 
 
@@ -99,10 +104,14 @@ def keeps_hard_rules(problem: Problem, plan: NDArray[np.int64], turns: NDArray[n
 
 
 def _window(problem: Problem, free: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
-    """The free turns that come on block in a random stretch of the day."""
-    sibt = problem.turns.sibt
+    """The free turns that come on block in a random stretch of the day, half the time with all parts of their stays."""
+    sibt, links = problem.turns.sibt, problem.turns.links
     start = generator.choice(sibt[free])
-    return np.flatnonzero(free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS)))
+    inside = free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS))
+    if len(links) and generator.random() < 0.5:
+        # Else an aircraft that should stand elsewhere all day would have to be towed there part by part.
+        inside[links[inside[links].any(axis=1)]] = True
+    return np.flatnonzero(free & inside)
 
 
 def rematch(problem: Problem, plan: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -166,7 +175,8 @@ def solve_part(
     """
     fixed = plan.copy()
     fixed[np.concatenate(blocks)] = UNASSIGNED
-    costs, forbidden = insertion_costs(problem, fixed), blocked(problem, fixed)
+    # What tugs cost is no sum over turns; it has constraints of its own.
+    costs, forbidden = insertion_costs(replace(problem, tugs=None), fixed), blocked(problem, fixed)
     model, terms = cp_model.CpModel(), []
     choice: dict[tuple[int, int], cp_model.IntVar] = {}
     for index, block in enumerate(blocks):
@@ -182,6 +192,7 @@ def solve_part(
         terms.append(problem.unassigned * len(block) * nowhere)
         model.add_exactly_one([nowhere, *mine])
     terms += _meetings(model, problem, blocks, stands, choice)
+    terms += coupled_terms(model, problem, blocks, choice) + tug_terms(model, problem, fixed, blocks, choice)
     model.minimize(sum(terms))
     solver = cp_model.CpSolver()
     # One worker and a deterministic limit: the same seed gives the same plan on any machine load. 0 is all cores.

@@ -7,7 +7,7 @@ times is used as it is. Minutes count from midnight of the operating day, so 01:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MINUTES_PER_DAY = 1440
+
+
 @dataclass(frozen=True)
 class Turns:
     """The turns of one airport and operating day, in order of scheduled on-block. Arrays have length n [min].
 
-    day_start: when the operating day begins [min after midnight].
+    day_start: when the operating day begins [min after midnight]. links: (k, 2) parts of one aircraft's stay, one after
+    the other, between which it may be towed.
 
     The index of `table` is that of the departures, so that what was predicted for a departure is found again.
     """
@@ -36,6 +40,7 @@ class Turns:
     night_stop: NDArray[np.bool_]
     reconstructed: NDArray[np.bool_]
     day_start: int = 240
+    links: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.table)
@@ -49,6 +54,35 @@ class Turns:
     def seats(self) -> NDArray[np.int64]:
         """Seats of each turn, the stand-in for its passengers."""
         return self.table["seats"].to_numpy(np.int64)
+
+    @property
+    def aircraft(self) -> NDArray[np.int64]:
+        """(n,) a number for each aircraft's stay, the same for all its parts."""
+        found = np.arange(len(self))
+        for before, after in self.links[np.argsort(self.sibt[self.links[:, 0]], kind="stable")]:
+            found[after] = found[before]
+        return found
+
+    @property
+    def leaves_by_tow(self) -> NDArray[np.bool_]:
+        """(n,) whether a turn ends when its aircraft is towed on, or could be."""
+        return np.isin(np.arange(len(self)), self.links[:, 0])
+
+    @property
+    def comes_by_tow(self) -> NDArray[np.bool_]:
+        """(n,) whether a turn begins so."""
+        return np.isin(np.arange(len(self)), self.links[:, 1])
+
+    @property
+    def parked(self) -> NDArray[np.bool_]:
+        """(n,) whether nobody boards or leaves the aircraft meanwhile: the part just before the last one."""
+        last = ~np.isin(self.links[:, 1], self.links[:, 0])
+        return np.isin(np.arange(len(self)), self.links[last, 0])
+
+    @property
+    def over_night(self) -> NDArray[np.bool_]:
+        """(n,) whether a turn is there when an operating day begins or ends."""
+        return (self.sibt < self.day_start) | (self.sobt > self.day_start + MINUTES_PER_DAY)
 
 
 def scheduled_on_block(departures: pd.DataFrame, rule: TurnConfig) -> tuple[pd.Series, pd.Series]:
@@ -93,11 +127,12 @@ def occupation(
     """On-block and off-block [min after midnight] if each turn departs `delay` minutes late, same shape as `delay`.
 
     delay: (n,) or (n, scenarios) [min]; negative is early. The first `inbound_share` of a positive delay, and whatever
-    exceeds `max_hold`, moved the on-block time; a night stop that is towed on does so on schedule.
+    exceeds `max_hold`, moved the on-block time; an aircraft that is towed on or off is so on schedule.
     """
     column = (slice(None),) + (None,) * (delay.ndim - 1)
+    delay = np.where(turns.leaves_by_tow[column], 0.0 * delay, delay)  # cancelled stays NaN
     late = np.maximum(delay, 0.0)
-    share = np.where(turns.night_stop, 0.0, rule.inbound_share)[column]
+    share = np.where(turns.night_stop | turns.comes_by_tow, 0.0, rule.inbound_share)[column]
     inbound = np.maximum(share * late, late - rule.max_hold)
     off_block = turns.sobt[column] + delay
     # A very early departure cannot leave before it came.

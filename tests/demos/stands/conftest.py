@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from demos.stands.airport import Airport
-from demos.stands.config import CostConfig, DelayConfig, StandsConfig
+from demos.stands.config import CostConfig, DelayConfig, RulesConfig, StandsConfig, TowConfig
 from demos.stands.data import WEATHER, Flights, load_flights
 from demos.stands.problem import UNASSIGNED, Problem, build_problem
+from demos.stands.tows import split_long_stays
 from demos.stands.turns import Turns
+from demos.stands.verify import Stay
 
 DAY = date(2013, 10, 2)
 MIDNIGHT = pd.Timestamp(DAY)
@@ -55,8 +57,9 @@ def make_airport(
     shadows: Sequence[tuple[str, str, str]] = (),
     closures: Sequence[tuple[str, str, str]] = (),
     preferences: dict[str, tuple[str, ...]] | None = None,
+    **more: object,
 ) -> Airport:
-    """An airport from "A1 C, A2 D, R1 D": the terminal is the first letter, and terminal R is remote."""
+    """An airport from "A1 C, A2 D, R1 D": the terminal is the first letter, and terminal R is remote; more: entries."""
     words = [entry.split() for entry in stands.split(",")]
     return Airport.model_validate(
         {
@@ -69,6 +72,7 @@ def make_airport(
             "shadows": [{"stand": stand, "blocks": blocks, "code": code} for stand, blocks, code in shadows],
             "closures": [{"stand": stand, "from": start, "to": end} for stand, start, end in closures],
             "preferences": preferences or {},
+            **more,
         }
     )
 
@@ -203,3 +207,41 @@ def best_cost(problem: Problem) -> int:
     slow = cost_of(problem)
     plans = product(range(UNASSIGNED, problem.n_stands), repeat=len(problem.turns))
     return min(cost for plan in plans if (cost := slow(plan)) is not None)
+
+
+RULES = RulesConfig(pushback=20, locked={"XX0": "A0", "XX2": "A1"}, price=100.0)
+TOW = TowConfig(stays_over=75, arrive=20, depart=20, minutes=35, tugs=1, cost=3.0)
+
+
+def ruled_day(seed: int, turns: int, stands: int, overlap: float = 20.0, cost: CostConfig | None = None) -> Problem:
+    """A crowded made-up day on which every rule is in force: long stays with one tug, one row, one stand for the night.
+
+    overlap: mean of the expected overlaps [min].
+    """
+    draws = np.random.default_rng(seed)
+    names = [f"A{index}" for index in range(stands)]
+    codes = draws.choice(["C", "D"], size=stands)
+    airport = make_airport(
+        ", ".join(f"{name} {code}" for name, code in zip(names, codes, strict=True)),
+        [(names[i], names[i + 1], "D") for i in range(stands - 1) if draws.random() < 0.3],
+        rows=[names],
+        night_parking=names[-1:],
+    )
+    on = draws.integers(200, 200 + 45 * turns, size=turns)
+    stays = [(int(start), int(start + stay)) for start, stay in zip(on, draws.integers(30, 150, turns), strict=True)]
+    day = split_long_stays(make_turns(stays, "".join(draws.choice(["C", "D"], size=turns, p=[0.8, 0.2]))), TOW)
+    n = len(day)
+    met = np.triu(np.round(draws.exponential(overlap, size=(n, n)) * (draws.random((n, n)) < 0.7), 2), 1)
+    return build_problem(day, airport, cost or CostConfig(), met + met.T, RULES, TOW)
+
+
+def as_stays(problem: Problem) -> list[Stay]:
+    """The turns as the verifier sees them."""
+    turns = problem.turns
+    columns = turns.table["flight"], turns.codes, turns.sibt, turns.sobt
+    return [Stay(flight, code, int(on), int(off)) for flight, code, on, off in zip(*columns, strict=True)]
+
+
+def stand_names(problem: Problem, plan: Sequence[int] | NDArray[np.int64]) -> list[str | None]:
+    """The stands of a plan by name, None where there is none."""
+    return [None if at == UNASSIGNED else problem.airport.stands[at].id for at in plan]

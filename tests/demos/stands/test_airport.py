@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from demos.stands.airport import SIZE_CODES, load_airport, size_rank
+from demos.stands.airport import NEVER, SIZE_CODES, Airport, load_airport, neighbours, shadow_pairs, size_rank
 from demos.stands.data import Flights
 from shared.errors import UserError
+from shared.yaml12 import parse
+from tests.conftest import ROOT
 
 STANDS = """\
 stands:
@@ -59,6 +61,26 @@ def test_a_file_of_ones_own_is_read_as_written(tmp_path: Path) -> None:
     assert airport.preferences == {"XX": ("A",)}
 
 
+def test_the_wide_position_of_a_mars_stand_takes_both_halves_and_a_half_takes_it(tmp_path: Path) -> None:
+    """Whatever the size: an A on the wide position is in the way of both halves, and the halves of each other never."""
+    airport = load_airport(write(tmp_path, HEAD + STANDS + "mars: [{wide: R1, narrow: [A1, A2]}]\n"))
+    assert sorted(shadow_pairs(airport)) == [(0, 2, NEVER, 0), (1, 2, NEVER, 0)]
+
+
+def test_neighbours_are_next_to_each_other_in_a_row(tmp_path: Path) -> None:
+    beside = neighbours(load_airport(write(tmp_path, HEAD + STANDS + "rows: [[A2, A1, R1]]\n")))
+    assert beside.tolist() == [[False, True, True], [True, False, False], [True, False, False]]
+
+
+def test_the_example_of_the_card_is_a_valid_airport() -> None:
+    """The entries that no shipped model has, as the card shows them."""
+    card = (ROOT / "demos" / "stands" / "README.md").read_text()
+    airport = Airport.model_validate(parse(card.split("```yaml\n")[1].split("```")[0], "README.md"))
+    assert airport.mars
+    assert airport.rows
+    assert airport.night_parking
+
+
 def test_closure_times_need_no_quotes(tmp_path: Path) -> None:
     """In YAML 1.1 an unquoted 09:30 is the number 570."""
     text = HEAD + STANDS + "closures: [{stand: R1, from: 09:30, to: 13:00}]\n"
@@ -73,6 +95,13 @@ WRONG = [
     ('closures: [{stand: A3, from: "09:00", to: "10:00"}]', "closure names the unknown stand 'A3'; known: A1, A2, R1"),
     ('closures: [{stand: A1, from: "10:00", to: "10:00"}]', "closure of 'A1' has no length"),
     ('closures: [{stand: A1, from: "9 am", to: "10:00"}]', "closures.0.from"),
+    ("mars: [{wide: R1, narrow: [A1, A9]}]", "mars names the unknown stand 'A9'"),
+    ("mars: [{wide: R1, narrow: [A1, A1]}]", "stand 'A1' is twice in mars"),
+    ("mars: [{wide: A2, narrow: [A1, R1]}]", "mars: 'R1' must be of a smaller code than its wide position 'A2'"),
+    ("mars: [{wide: R1, narrow: [A1]}]", "mars.0.narrow"),
+    ("rows: [[A1, B7]]", "row names the unknown stand 'B7'"),
+    ("rows: [[A1, A2, A1]]", "stand 'A1' is twice in one row"),
+    ("night_parking: [A7]", "night_parking names the unknown stand 'A7'"),
     ("preferences: {XX: [A, T9]}", "preference of XX names the unknown terminal 'T9'"),
     ("preference: {XX: [A]}", "preference"),
 ]

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from demos.stands import broken
 from demos.stands import plan as planning
 from demos.stands.airport import Airport
-from demos.stands.config import StandsConfig
+from demos.stands.config import StandsConfig, TowConfig
 from demos.stands.features import minutes_since_1970
 from demos.stands.jobs import write_plans
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT, ON_THE_DAY, DayJob, buffer_name, judged, mend, plan_day
 from demos.stands.problem import UNASSIGNED, Problem
+from demos.stands.tows import split_long_stays
 from tests.demos.stands.conftest import FEW, MIDNIGHT, make_airport, make_turns, stands_config
 
 AIRPORT = make_airport(
@@ -174,6 +176,44 @@ def test_a_day_has_every_plan_and_the_same_seed_gives_them_again(tmp_path) -> No
     dearer = first.front[DAY_AHEAD, 4.0]
     assert dearer.remote_passengers <= first.replays[DAY_AHEAD].remote_passengers
     check_plans_file(tmp_path / "plans.csv", first, job.airport)
+
+
+def test_rules_that_could_not_hold_are_in_the_report() -> None:
+    """Two flights are wished on one stand at once."""
+    job = made_up_day(3)
+    flights = job.turns.table["flight"].tolist()
+    clash = next(at for at in range(1, 16) if job.turns.sibt[at] < job.turns.sobt[at - 1])
+    wishes = {flights[clash - 1]: "A2", flights[clash]: "A2"}
+    job = replace(job, config=config(rules={"locked": wishes}))
+    day = plan_day(job)
+    assert len(day.replays[ON_THE_DAY].broken) == 1
+    (table,) = broken.tables([day])
+    assert table.rows[0][:3] == ["locked stand", 2, "2013-10-02"]
+    assert broken.metric([day]).value == 1.0
+    free = plan_day(replace(job, config=config()))
+    assert broken.tables([free]) == []
+    assert broken.metric([free]).value == 0.0
+
+
+def test_split_stays_are_planned_mended_and_replayed() -> None:
+    job = made_up_day(4)
+    rule = TowConfig(stays_over=45, arrive=12, depart=18, minutes=10, tugs=1)
+    turns = split_long_stays(job.turns, rule)
+    order = np.argsort(job.turns.table.index.to_numpy())
+    rows = order[np.searchsorted(job.turns.table.index.to_numpy()[order], turns.table.index.to_numpy())]
+    parts = replace(
+        job,
+        turns=turns,
+        config=config(tow=rule.model_dump()),
+        climatology=job.climatology[rows],
+        day_ahead=job.day_ahead[rows],
+        on_the_day=job.on_the_day[rows],
+        decided_at=np.minimum(job.decided_at[rows], (START + turns.sibt - 30) // 15 * 15),
+    )
+    day = plan_day(parts)
+    assert len(turns) == 3 * len(job.turns)
+    assert day.replays[ON_THE_DAY].passengers == job.turns.seats.sum()
+    assert all(len(plan) == len(turns) for plan in day.plans.values())
 
 
 def check_plans_file(path, day, airport: Airport) -> None:  # type: ignore[no-untyped-def]

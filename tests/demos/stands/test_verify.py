@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from demos.stands.config import CostConfig
+from demos.stands.problem import build_problem
+from demos.stands.search import keeps_hard_rules
 from demos.stands.verify import Stay, violations
-from tests.demos.stands.conftest import make_airport
+from tests.demos.stands.conftest import make_airport, make_turns
 
 AIRPORT = make_airport(
     "A1 C, A2 D, A3 C, R1 E",
@@ -83,6 +87,17 @@ def test_a_shadow_is_cast_by_its_code_and_larger_only() -> None:
         assert len(violations(pair, AIRPORT, ["A2", "A3"])) == shadows
     # The other way round there is no shadow.
     assert violations([Stay("XX1", "C", 600, 700), Stay("XX2", "C", 600, 700)], AIRPORT, ["A3", "A2"]) == []
+
+
+@pytest.mark.parametrize(("stands", "sound"), [(("W", "L"), False), (("R", "W"), False), (("L", "R"), True)])
+def test_a_mars_position_holds_one_wide_or_two_narrow(stands: tuple[str, str], sound: bool) -> None:
+    airport = make_airport("W E, L C, R C", mars=[{"wide": "W", "narrow": ["L", "R"]}])
+    pair = [Stay("XX1", "B", 600, 700), Stay("XX2", "B", 650, 690)]
+    assert (violations(pair, airport, stands) == []) == sound
+    problem = build_problem(make_turns([(600, 700), (650, 690)], "BB"), airport, CostConfig(), np.zeros((2, 2)))
+    plan = np.array(["WLR".index(name) for name in stands])
+    assert keeps_hard_rules(problem, plan, np.arange(2)) == sound
+    assert violations([pair[0], Stay("XX2", "B", 700, 790)], airport, stands) == []
 
 
 def test_two_stays_of_one_flight_number_are_two_aircraft() -> None:
