@@ -189,3 +189,30 @@ def load_airport(name: str) -> Airport:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+
+
+def with_stands(airport: Airport, count: int) -> Airport:
+    """The airport with `count` stands, dropped or doubled evenly along its list, so that terminals and sizes keep their
+    shares. Doubles cast no shadows, stand in no row, and are never closed.
+    """
+    wanted = ((np.arange(count) + 0.5) * len(airport.stands) / count).astype(int)
+    stands = []
+    for index, position in enumerate(wanted):
+        stand, copy = airport.stands[position], int((wanted[:index] == position).sum())
+        stands.append(stand.model_copy(update={"id": f"{stand.id}+{copy}"}) if copy else stand)
+    ids = {stand.id for stand in stands}
+    terminals = {stand.terminal for stand in stands}
+    preferences = {
+        carrier: tuple(name for name in wished if name in terminals) for carrier, wished in airport.preferences.items()
+    }
+    return airport.model_copy(
+        update={
+            "stands": tuple(stands),
+            "shadows": tuple(shadow for shadow in airport.shadows if {shadow.stand, shadow.blocks} <= ids),
+            "mars": tuple(entry for entry in airport.mars if {entry.wide, *entry.narrow} <= ids),
+            "rows": tuple(tuple(name for name in row if name in ids) for row in airport.rows),
+            "night_parking": tuple(name for name in airport.night_parking if name in ids),
+            "closures": tuple(closure for closure in airport.closures if closure.stand in ids),
+            "preferences": preferences,
+        }
+    )

@@ -254,15 +254,30 @@ class EvaluationConfig(Section):
         description="multiples of cost.remote_per_100_pax for the front of conflicts against contact, each above 0 to"
         " 1000; [] for none",
     )
-    flow_seconds: float = Field(
-        120.0, ge=0, le=86400, description="in the bench, the time-space flow by HiGHS, at most so long [s]; 0: not"
-    )
-    bench_seconds: float = Field(
-        10.0, gt=0, le=3600, description="clock of each contender in `trendlab bench stands` [s], above 0 to 3600"
-    )
     other_inbound_shares: tuple[Share, ...] = Field(
         (0.0, 1.0), description="replays of the same plans under other values of turn.inbound_share, each 0 to 1"
     )
+
+
+class BenchSize(Section):
+    """A size of problem, how long each contender has for it, and which take part."""
+
+    name: str = Field("one airport's day", description="its name in the tables")
+    airports: tuple[str, ...] = Field((), description="airport models made into one; [] for data.airport alone")
+    days: int = Field(1, ge=1, le=7, description="days in a row that are one problem, 1 to 7")
+    stands: int = Field(60, ge=1, le=2000, description="stands that the model is widened or narrowed to, 1 to 2000")
+    seconds: float = Field(10.0, gt=0, le=86400, description="each contender's time [s], above 0 to 86400")
+    contenders: tuple[str, ...] = Field((), description="names from demos/stands/bench/contenders.py; [] for all")
+    longer: dict[str, float] = Field({}, description="contenders that have so many times the seconds")
+
+
+class BenchConfig(Section):
+    """Which problems the bench takes, and from which days on."""
+
+    sizes: tuple[BenchSize, ...] = Field((BenchSize(),), min_length=1, description="the sizes, one after the other")
+    first: date = Field(date(2013, 10, 1), description="first day")
+    days: int = Field(10, ge=1, le=366, description="problems of each size, 1 to 366")
+    step: int = Field(9, ge=1, le=100, description="days from one problem to the next, 1 to 100")
 
 
 class StandsConfig(DemoConfig):
@@ -282,6 +297,7 @@ class StandsConfig(DemoConfig):
     prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
     live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")
+    bench: BenchConfig = Field(BenchConfig(), description="the problems of `trendlab bench stands`")
 
     @model_validator(mode="after")
     def _recalibration_is_out_of_sample(self) -> StandsConfig:

@@ -52,7 +52,7 @@ def run(config: StandsConfig, run: Run) -> Result:
 
 def bench(config: StandsConfig, run: Run) -> Result:
     """The search against its parts and against CP-SAT on the whole day, on the same clock."""
-    from demos.stands.bench import measure
+    from demos.stands.bench.measure import measure
 
     return measure(config, run)
 

@@ -9,6 +9,7 @@ stands as one more block; this splits and joins what matching can only move.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -166,48 +167,74 @@ def solve_part(
     blocks: list[NDArray[np.int64]],
     stands: NDArray[np.int64],
     work_limit: float,
-    by_clock: bool = False,
 ) -> tuple[NDArray[np.int64], bool]:
     """Place each block of turns on one of `stands`, or on none, at least cost; all other turns are fixed.
 
-    work_limit: CP-SAT's deterministic time, or seconds of the wall clock if `by_clock`. Returns the new plan, or the
-    old one if CP-SAT found none in its limit, and whether it proved it best.
+    work_limit: CP-SAT's deterministic time. Returns the new plan, or the old one if CP-SAT found none in its limit,
+    and whether it proved it best.
     """
-    fixed = plan.copy()
-    fixed[np.concatenate(blocks)] = UNASSIGNED
-    # What tugs cost is no sum over turns; it has constraints of its own.
-    costs, forbidden = insertion_costs(replace(problem, tugs=None), fixed), blocked(problem, fixed)
-    model, terms = cp_model.CpModel(), []
-    choice: dict[tuple[int, int], cp_model.IntVar] = {}
-    for index, block in enumerate(blocks):
-        mine = []
-        for stand in stands.tolist():
-            if not forbidden[block, stand].any():
-                choice[index, stand] = var = model.new_bool_var("")
-                model.add_hint(var, bool(plan[block[0]] == stand))
-                terms.append(int(costs[block, stand].sum()) * var)
-                mine.append(var)
-        nowhere = model.new_bool_var("")
-        model.add_hint(nowhere, bool(plan[block[0]] == UNASSIGNED))
-        terms.append(problem.unassigned * len(block) * nowhere)
-        model.add_exactly_one([nowhere, *mine])
-    terms += _meetings(model, problem, blocks, stands, choice)
-    terms += coupled_terms(model, problem, blocks, choice) + tug_terms(model, problem, fixed, blocks, choice)
-    model.minimize(sum(terms))
+    part = Part(problem, plan, blocks, stands)
     solver = cp_model.CpSolver()
-    # One worker and a deterministic limit: the same seed gives the same plan on any machine load. 0 is all cores.
-    solver.parameters.num_workers = 0 if by_clock else 1
-    if by_clock:
-        solver.parameters.max_time_in_seconds = work_limit
-    else:
-        solver.parameters.max_deterministic_time = work_limit
-    status = solver.solve(model)
+    # One worker and a deterministic limit: the same seed gives the same plan on any machine load.
+    solver.parameters.num_workers = 1
+    solver.parameters.max_deterministic_time = work_limit
+    status = solver.solve(part.model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return plan, False
-    for (index, stand), var in choice.items():
-        if solver.boolean_value(var):
-            fixed[blocks[index]] = stand
-    return fixed, status == cp_model.OPTIMAL
+    return part.plan(solver.boolean_value), status == cp_model.OPTIMAL
+
+
+class Part:
+    """CP-SAT's model of some blocks of turns, each on one of some stands or on none, with all other turns fixed."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        plan: NDArray[np.int64],
+        blocks: list[NDArray[np.int64]],
+        stands: NDArray[np.int64],
+        hinted: bool = True,
+    ) -> None:
+        """hinted: whether CP-SAT is told to begin with `plan` (n,)."""
+        self.blocks, self.model = blocks, cp_model.CpModel()
+        self.fixed = plan.copy()
+        self.fixed[np.concatenate(blocks)] = UNASSIGNED
+        self.choice: dict[tuple[int, int], cp_model.IntVar] = {}
+        terms = self._choices(problem, plan, stands, hinted)
+        terms += _meetings(self.model, problem, blocks, stands, self.choice)
+        terms += coupled_terms(self.model, problem, blocks, self.choice)
+        terms += tug_terms(self.model, problem, self.fixed, blocks, self.choice)
+        self.model.minimize(sum(terms))
+
+    def plan(self, chosen: Callable[[cp_model.IntVar], bool]) -> NDArray[np.int64]:
+        """(n,) the plan of a solution. chosen: the value of each variable."""
+        found = self.fixed.copy()
+        for (index, stand), var in self.choice.items():
+            if chosen(var):
+                found[self.blocks[index]] = stand
+        return found
+
+    def _choices(
+        self, problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64], hinted: bool
+    ) -> list[cp_model.LinearExpr]:
+        """One stand or none for each block, and what that costs.
+
+        What tugs cost is no sum over turns; it has constraints of its own.
+        """
+        model, terms = self.model, []
+        costs, forbidden = insertion_costs(replace(problem, tugs=None), self.fixed), blocked(problem, self.fixed)
+        for index, block in enumerate(self.blocks):
+            mine = {}
+            for stand in stands.tolist():
+                if not forbidden[block, stand].any():
+                    mine[stand] = self.choice[index, stand] = model.new_bool_var("")
+                    terms.append(int(costs[block, stand].sum()) * mine[stand])
+            mine[UNASSIGNED] = model.new_bool_var("")
+            terms.append(problem.unassigned * len(block) * mine[UNASSIGNED])
+            model.add_exactly_one([mine[UNASSIGNED], *(mine[stand] for stand in mine if stand != UNASSIGNED)])
+            for stand, var in mine.items() if hinted else ():
+                model.add_hint(var, bool(plan[block[0]] == stand))
+        return terms
 
 
 def _meetings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from demos.stands.column_generation.ascent import Bound
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
 
 
 def plan_by_prices(
-    problem: Problem, start: NDArray[np.int64], config: PricesConfig, generator: np.random.Generator
+    problem: Problem,
+    start: NDArray[np.int64],
+    config: PricesConfig,
+    generator: np.random.Generator,
+    offer: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> tuple[NDArray[np.int64], SearchLog, Bound]:
     """Improve `start` (n,) by `config.dives` dives, each searched on; never returns a worse plan.
 
-    Returns the plan, the log of all searches with costs over time, and the bound from which the dives began.
+    offer: is given each better plan. Returns the plan, the log of all searches with costs over time, and the bound from
+    which the dives began.
     """
     began = time.perf_counter()
     log = SearchLog(curve=[(0.0, plan_cost(problem, start))])
@@ -38,6 +44,8 @@ def plan_by_prices(
         log.add(latest, since)
         if plan_cost(problem, candidate) < plan_cost(problem, plan):
             plan = candidate
+            if offer:
+                offer(plan)
         if time.perf_counter() - began > config.seconds:
             log.stopped_by_clock = True
             break

@@ -165,3 +165,23 @@ def cheapest_days(net, paid, order, near_at, near, free_at, free, third, each, m
             _walk_back(ends[rank], paid, alone_from, third, labels, groups, spans, path)
         least_of[group] = costs[group].min()
     return least_of, costs, paths
+
+
+@njit(cache=True)
+def cost_of_day(turns, static, pair):  # type: ignore[no-untyped-def]
+    """All that a day costs: each turn's stand, and every two of its turns. static: (n,); pair: (n, n)."""
+    total = 0
+    for index, turn in enumerate(turns):
+        total += static[turn]
+        for earlier in turns[:index]:
+            total += pair[turn, earlier]
+    return total
+
+
+def compile_all() -> None:
+    """Compile for the types that `StandDays` uses, or read it from numba's cache."""
+    one, lists = np.zeros((1, 1), np.int64), np.zeros(0, np.int64)
+    for third in (False, True):
+        cheapest_days(one, one, np.zeros(1, np.int64), np.zeros(2, np.int64), lists, np.zeros(2, np.int64), lists,
+                      third, 1, 10)  # fmt: skip
+    cost_of_day(np.zeros(1, np.int64), one[0], one)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.column_generation.paths import NONE, NOWHERE, cheapest_days
+from demos.stands.column_generation.paths import NONE, NOWHERE, cheapest_days, cost_of_day
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +46,7 @@ class StandDays:
 
     def cost(self, group: int, turns: NDArray[np.int64]) -> int:
         """All that a stand-day costs [1/100 min], every two of its turns counted."""
-        between = self.problem.pair[np.ix_(turns, turns)].sum() // 2
-        return int(self.problem.static[turns, self.groups[group][0]].sum() + between)
+        return int(cost_of_day(turns, self.static[group], self.problem.pair))
 
     def of_plan(self, plan: NDArray[np.int64]) -> list[tuple[int, tuple[int, ...]]]:
         """The stand-days of a plan (n,), each a group and its turns in order; those of empty stands are left out."""

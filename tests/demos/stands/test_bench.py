@@ -1,29 +1,155 @@
-"""The bench on one real day: every plan is above the bound, and the bound is not far."""
+"""The bench: nobody overruns the clock, nobody's word is taken, and every plan is above the bound."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from demos.stands.bench import BOTH, measure
+from demos.stands.airport import load_airport, with_stands
+from demos.stands.bench.contenders import CBC, COLD, CONTENDERS, DUAL, FLOW, GREEDY, HIGHS, HINTED, SEARCH, Offer
+from demos.stands.bench.measure import measure
+from demos.stands.bench.race import Race, race
+from demos.stands.bench.sizes import bench_problem, pooled
+from demos.stands.bench.tables import gap, primal_integral, seconds_to
+from demos.stands.config import BenchSize, StandsConfig
+from demos.stands.data import Flights
+from demos.stands.greedy import greedy_cost
+from demos.stands.problem import Problem, plan_cost
+from shared.errors import UserError
 from shared.progress import Progress
 from shared.run import RunFolder
-from tests.demos.stands.conftest import stands_config
+from tests.demos.stands.conftest import DAY, best_cost, random_problem, stands_config
+
+CONFIG = StandsConfig()
+
+
+def never_ends(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    offer(greedy_cost(problem))
+    while True:
+        time.perf_counter()
+
+
+def comes_late(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds + 0.2:
+        pass
+    offer(greedy_cost(problem))
+    return True
+
+
+def cheats(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    offer(np.zeros(len(problem.turns), dtype=np.int64))
+    return False
+
+
+def breaks_down(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    raise ValueError("out of luck")
+
+
+def test_who_never_ends_is_stopped_and_keeps_what_was_handed_over() -> None:
+    problem = random_problem(1, 12, 3)
+    found = race(problem, never_ends, 0.3, CONFIG)
+    assert found.seconds == pytest.approx(0.3, abs=0.1)
+    assert [cost for _, cost in found.curve] == [plan_cost(problem, greedy_cost(problem))]
+    assert not found.claims_best
+
+
+def test_who_comes_late_has_nothing() -> None:
+    found = race(random_problem(1, 12, 3), comes_late, 0.2, CONFIG)
+    assert found.plan is None
+    assert not found.curve
+    assert not found.claims_best
+
+
+def test_a_plan_that_breaks_a_hard_rule_does_not_count() -> None:
+    found = race(random_problem(1, 12, 3), cheats, 5.0, CONFIG)
+    assert (found.refused, found.plan) == (1, None)
+
+
+def test_who_breaks_down_says_why() -> None:
+    assert race(random_problem(1, 12, 3), breaks_down, 5.0, CONFIG).failed == "ValueError: out of luck"
+
+
+@pytest.mark.parametrize("name", [COLD, HINTED, CBC, HIGHS])
+def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -> None:
+    problem = random_problem(4, 5, 3)
+    found = race(problem, CONTENDERS[name], 20.0, CONFIG)
+    assert found.curve[-1][1] == best_cost(problem)
+    assert found.claims_best
+    assert not found.refused
+
+
+@pytest.mark.parametrize("name", [DUAL, SEARCH, FLOW, GREEDY])
+def test_the_others_hand_over_plans_that_hold(name: str) -> None:
+    problem = random_problem(4, 5, 3)
+    found = race(problem, CONTENDERS[name], 1.0, CONFIG)
+    assert found.curve[-1][1] >= best_cost(problem)
+    assert not found.refused
+    assert not found.failed
+
+
+def test_gap_integral_and_time() -> None:
+    one = Race(curve=[(2.0, 200), (6.0, 125)])
+    assert gap(one, 100) == pytest.approx(0.2)
+    assert primal_integral(one, 100, 10.0) == pytest.approx((2 * 1 + 4 * 0.5 + 4 * 0.2) / 10)
+    assert primal_integral(one, 100, 4.0) == pytest.approx((2 * 1 + 2 * 0.5) / 4)
+    assert primal_integral(Race(), 100, 4.0) == gap(Race(), 100) == 1
+    assert seconds_to(one, 100, 0.25) == 6
+    assert seconds_to(one, 100, 0.2) is None
 
 
 def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
+    size = {"stands": 40, "seconds": 0.5, "contenders": [SEARCH, GREEDY], "longer": {SEARCH: 2.0}}
     config = stands_config(
-        data={"airport": "lga"},
-        evaluation={"bench_seconds": 0.3, "flow_seconds": 60.0},
+        data={"airport": "lga"}, bench={"sizes": [size], "days": 1},
         prices={"ascents": 60, "rounds": 30, "bound_rounds": 5},
+    )  # fmt: skip
+    result = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
+    contenders, bounds = result.tables
+    above = {row[0]: float(row[2] or 0) for row in contenders.rows}
+    assert 0 < above[SEARCH] < above[GREEDY] < 60
+    assert [row[1] for row in contenders.rows] == [1.0, 0.5]
+    assert float(bounds.rows[0][2] or 0) > 0
+    assert len(result.figures) == 1
+
+
+def test_an_unknown_contender_is_refused_first(tmp_path: Path) -> None:
+    config = stands_config(bench={"sizes": [{"contenders": ["serch"]}]})
+    with pytest.raises(UserError, match="no contender 'serch'; did you mean"):
+        measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
+
+
+def test_pooled_days_hold_all_turns_and_keep_preferences(autumn: Flights) -> None:
+    airports = ("ewr", "jfk", "lga")
+    config = stands_config(
+        days={"calibrate_from": "2013-09-20", "test_from": "2013-10-07", "first": "2013-10-08", "last": "2013-10-08"}
     )
-    costs, bounds = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1)).tables
-    above = {row[0]: float(row[2] or 0) for row in costs.rows}
-    assert all(share > 0 for share in above.values())
-    assert above[BOTH] < 40
-    ((_, value, by_subgradients, seconds, by_flow, _, search_above),) = bounds.rows
-    assert float(by_flow or 0) == pytest.approx(float(value or 0), rel=0.2)
-    assert float(by_subgradients or 0) <= float(value or 0)
-    assert float(seconds or 0) > 0
-    assert search_above == pytest.approx(above[BOTH])
+    one = bench_problem(autumn.departures, BenchSize(airports=airports, stands=150), DAY, config)
+    two = bench_problem(autumn.departures, BenchSize(airports=airports, days=2, stands=150), DAY, config)
+    assert one.n_stands == two.n_stands == 150
+    assert len(two.turns) > 1.8 * len(one.turns)
+    assert two.turns.sobt.max() > one.turns.sobt.max() + 1000
+    assert (np.diff(two.turns.sibt) >= 0).all()
+    united = one.turns.table["carrier"].to_numpy(str) == "EWR-UA"
+    at_home = np.array([stand.terminal == "EWR-C" for stand in one.airport.stands])
+    assert (one.static[united][:, at_home] == 0).all()
+    assert one.static[united].max() > 0
+
+
+def test_pooled_airports_keep_their_shadows() -> None:
+    airports = [load_airport(name) for name in ("ewr", "jfk")]
+    both = pooled(airports)
+    assert len(both.stands) == sum(len(one.stands) for one in airports)
+    assert len(both.shadows) == sum(len(one.shadows) for one in airports)
+
+
+def test_a_widened_airport_keeps_its_stands_and_doubles_some() -> None:
+    airport = load_airport("ewr")
+    wide, narrow = with_stands(airport, 60), with_stands(airport, 30)
+    assert len(wide.stands) == 60
+    assert {stand.id for stand in airport.stands} <= {stand.id for stand in wide.stands}
+    assert len(narrow.stands) == 30
+    assert {stand.id for stand in narrow.stands} < {stand.id for stand in airport.stands}

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.column_generation.paths import NOWHERE
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
 from demos.stands.config import CostConfig, PricesConfig
 from demos.stands.greedy import greedy_cost
-from demos.stands.peers.flow import solve_flow
 from demos.stands.problem import Problem, build_problem, plan_cost
 from demos.stands.search import keeps_hard_rules
 from tests.demos.stands.conftest import FEW, MANY, best_cost, make_airport, make_turns, random_problem

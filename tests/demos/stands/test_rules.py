@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.config import CostConfig, PricesConfig, RulesConfig, SearchConfig
 from demos.stands.greedy import greedy_cost
 from demos.stands.orders import require_known_locks
-from demos.stands.peers.flow import solve_flow
 from demos.stands.plan import orders_of
 from demos.stands.problem import SCALE, UNASSIGNED, Problem, blocked, build_problem, insertion_costs, plan_cost
 from demos.stands.relocate import settle

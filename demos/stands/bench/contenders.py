@@ -1,0 +1,160 @@
+"""Who takes part in the bench. A contender hands over each better plan, and returns whether it claims to have the best.
+
+Each has `seconds` for all that it does, and two threads where it can use them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.stands.greedy import greedy_cost
+from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.stands.config import StandsConfig
+
+Offer = Callable[["NDArray[np.int64]"], None]
+Contender = Callable[[Problem, float, Offer, "StandsConfig"], bool]
+THREADS = 2
+DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching alone", "search, CP-SAT parts alone"
+RANDOM, GREEDY = "random large neighbourhoods", "greedy"
+COLD, HINTED = "CP-SAT, cold", "CP-SAT, hinted"
+FLOW, CBC, HIGHS = "time-space flow, HiGHS", "pairwise, PuLP and CBC", "pairwise, PuLP and HiGHS"
+
+
+def _greedy(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    offer(greedy_cost(problem))
+    return False
+
+
+def _dual(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    """Greedy, a short search, then dives that are searched on, until the time is over."""
+    from demos.stands.column_generation.engine import plan_by_prices
+    from demos.stands.search import search
+
+    draws, plan = generator(config.seed, "bench"), greedy_cost(problem)
+    offer(plan)
+    for _ in range(config.search.rounds):
+        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1}), draws)
+        offer(plan)
+    limits = config.prices.model_copy(update={"dives": 10**6, "seconds": seconds})
+    plan_by_prices(problem, plan, limits, draws, offer)
+    return False
+
+
+def _search(
+    problem: Problem, seconds: float, offer: Offer, config: StandsConfig, matchings: bool = True, parts: bool = True
+) -> bool:
+    from demos.stands.search import search
+
+    changes = {"rounds": 1, "parts": parts, **({} if matchings else {"matchings": 0})}
+    draws, plan, began = generator(config.seed, "bench"), greedy_cost(problem), time.perf_counter()
+    offer(plan)
+    while time.perf_counter() - began < seconds:
+        better, _ = search(problem, plan, config.search.model_copy(update=changes), draws)
+        if plan_cost(problem, better) < plan_cost(problem, plan):
+            offer(better)
+        plan = better
+    return False
+
+
+def _random(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    """Take 2 to 12 % of the turns out at random, put each back where it costs least, keep what is no worse."""
+    draws, plan, began = generator(config.seed, "bench"), greedy_cost(problem), time.perf_counter()
+    offer(plan)
+    cost = plan_cost(problem, plan)
+    while time.perf_counter() - began < seconds:
+        share = draws.uniform(0.02, 0.12)
+        out = draws.permutation(np.flatnonzero((draws.random(len(plan)) < share) | (plan == UNASSIGNED)))
+        trial = plan.copy()
+        trial[out] = UNASSIGNED
+        for turn in out:
+            row = np.array([turn])
+            costs = insertion_costs(problem, trial, row)[0] + 1e12 * blocked(problem, trial, row)[0]
+            if costs.min() < problem.unassigned:
+                trial[turn] = int(costs.argmin())
+        new = plan_cost(problem, trial)
+        if new < cost:
+            offer(trial)
+        if new <= cost:
+            plan, cost = trial, new
+    return False
+
+
+def _whole_day(problem: Problem, seconds: float, offer: Offer, config: StandsConfig, hinted: bool) -> bool:
+    from ortools.sat.python import cp_model
+
+    from demos.stands.search import Part
+
+    began, start = time.perf_counter(), greedy_cost(problem)
+    if hinted:
+        offer(start)
+    blocks = [np.array([turn]) for turn in range(len(start))]
+    part = Part(problem, start, blocks, np.arange(problem.n_stands), hinted)
+
+    class Offering(cp_model.CpSolverSolutionCallback):
+        def on_solution_callback(self) -> None:
+            offer(part.plan(self.boolean_value))
+
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = THREADS
+    solver.parameters.random_seed = config.seed
+    solver.parameters.max_time_in_seconds = max(seconds - (time.perf_counter() - began), 0.1)
+    return solver.solve(part.model, Offering()) == cp_model.OPTIMAL
+
+
+def _flow(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    """HiGHS hands over nothing before it ends; it is told to end a little before the time is up."""
+    from demos.stands.bench.flow import solve_flow
+
+    found = solve_flow(problem, 0.97 * seconds)
+    if found.plan is not None:
+        offer(found.plan)
+    return False
+
+
+def _pairwise(problem: Problem, seconds: float, offer: Offer, config: StandsConfig, solver: str) -> bool:
+    from demos.stands.bench.pairwise import solve_pairwise
+
+    plan, best = solve_pairwise(problem, seconds, solver, THREADS)
+    if plan is not None:
+        offer(plan)
+    return best
+
+
+def _compiled() -> None:
+    from demos.stands.column_generation import engine, paths
+
+    assert engine
+    paths.compile_all()
+
+
+CONTENDERS: dict[str, Contender] = {
+    DUAL: _dual,
+    SEARCH: _search,
+    MATCHING: partial(_search, parts=False),
+    PARTS: partial(_search, matchings=False),
+    RANDOM: _random,
+    GREEDY: _greedy,
+    COLD: partial(_whole_day, hinted=False),
+    HINTED: partial(_whole_day, hinted=True),
+    FLOW: _flow,
+    CBC: partial(_pairwise, solver="CBC"),
+    HIGHS: partial(_pairwise, solver="HiGHS"),
+}
+# Imports come before the clock starts, and so does what numba compiles or reads from its cache: others came compiled.
+WARM_UPS: dict[str, Callable[[], object]] = {
+    DUAL: _compiled,
+    **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED), partial(import_module, "demos.stands.search")),
+    FLOW: partial(import_module, "demos.stands.bench.flow"),
+    **dict.fromkeys((CBC, HIGHS), partial(import_module, "demos.stands.bench.pairwise")),
+}

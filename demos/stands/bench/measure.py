@@ -1,0 +1,88 @@
+"""Who comes how near to the best plan, and how soon: on the same problems and the same clock, beside a bound for all.
+
+trendlab bench stands --profile smoke    two days of one airport, 3 minutes on 2 cores
+trendlab bench stands --profile cpu      ten days each of three sizes, some hours
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from demos.stands.bench import tables
+from demos.stands.bench.contenders import CONTENDERS, WARM_UPS
+from demos.stands.bench.race import Race, race
+from demos.stands.bench.sizes import bench_problem
+from demos.stands.column_generation.lower import lower_bound
+from demos.stands.data import load_flights
+from demos.stands.greedy import greedy_cost
+from shared.errors import UserError
+from shared.names import did_you_mean
+from shared.result import Result
+
+if TYPE_CHECKING:
+    from demos.stands.column_generation.ascent import Bound
+    from demos.stands.config import BenchSize, StandsConfig
+    from demos.stands.problem import Problem
+    from shared.demo import Run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One problem: its numbers of turns and stands, the bound, and each contender's race."""
+
+    day: str
+    turns: int
+    stands: int
+    bound: Bound
+    races: dict[str, Race]
+
+
+def measure(config: StandsConfig, run: Run) -> Result:
+    """All sizes of the config. Raises UserError for an unknown contender before anything is measured."""
+    for size in config.bench.sizes:
+        for name in (*size.contenders, *size.longer):
+            if name not in CONTENDERS:
+                raise UserError(f"bench.sizes: no contender {name!r}{did_you_mean(name, CONTENDERS)}")
+    flights = load_flights(config.data.flights)
+    found = {size.name: _one_size(flights.departures, size, config, run) for size in config.bench.sizes}
+    sizes = {size.name: size for size in config.bench.sizes}
+    return Result(
+        headlines=tables.headlines(found, sizes),
+        metrics=tables.metrics(found, sizes),
+        tables=[table for name, days in found.items() for table in tables.of_size(sizes[name], days)],
+        figures=[tables.figure(sizes[name], days, run) for name, days in found.items()],
+        data=flights.used,
+        notes=[
+            "Each contender has a process of its own, which is killed when its time is up; the time to build a model"
+            " counts, that to import libraries and to compile does not. Plans are checked by the independent verifier.",
+            "One after the other, with at most two threads: CP-SAT, CBC and HiGHS use two, the others one.",
+            "Climatology risk, which needs no training. The airports are models, widened to the number of stands.",
+        ],
+    )
+
+
+def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> list[Measured]:  # type: ignore[no-untyped-def]
+    found = []
+    for number in run.track(size.name, range(config.bench.days)):
+        day = config.bench.first + timedelta(days=number * config.bench.step)
+        problem = bench_problem(departures, size, day, config)
+        races = {
+            name: race(problem, CONTENDERS[name], size.seconds * size.longer.get(name, 1.0), config, WARM_UPS.get(name))
+            for name in size.contenders or CONTENDERS
+        }
+        found.append(_measured(problem, races, config))
+    return found
+
+
+def _measured(problem: Problem, races: dict[str, Race], config: StandsConfig) -> Measured:
+    plans = [race.plan for race in races.values() if race.plan is not None] or [greedy_cost(problem)]
+    bound = lower_bound(problem, plans, config.prices)
+    for name, one in races.items():
+        if one.curve and one.curve[-1][1] < bound.value:
+            raise AssertionError(f"{problem.turns.day}: {name} has a plan below the bound")
+        # Only an optimum that the bound allows, and that nobody beats, is one.
+        lowest = min(other.curve[-1][1] for other in races.values() if other.curve)
+        one.claims_best = one.claims_best and one.curve[-1][1] <= lowest
+    return Measured(problem.turns.day.isoformat(), len(problem.turns), problem.n_stands, bound, races)

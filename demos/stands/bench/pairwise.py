@@ -1,0 +1,79 @@
+"""The programme of the textbooks, by PuLP: a stand for each turn, and a product for every two turns on a stand.
+
+It is here because it is what one writes first. With a product for every pair and stand it is large, and its relaxation
+is weak: half a turn on each of two stands pays for no overlap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pulp
+
+from demos.stands.problem import SCALE, UNASSIGNED, Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def solve_pairwise(
+    problem: Problem, seconds: float, solver: str, threads: int
+) -> tuple[NDArray[np.int64] | None, bool]:
+    """A plan (n,), None if there is none in time, and whether it is said to be the best. solver: CBC or HiGHS."""
+    began = time.perf_counter()
+    model, on = _model(problem)
+    left = 0.95 * seconds - (time.perf_counter() - began)
+    if left <= 0:
+        return None, False
+    if solver == "CBC":
+        command = pulp.PULP_CBC_CMD(timeLimit=left, threads=threads, msg=False)
+    else:
+        command = pulp.HiGHS(timeLimit=left, threads=threads, msg=False)
+    status = model.solve(command)
+    plan = np.full(len(problem.turns), UNASSIGNED, dtype=np.int64)
+    for (turn, stand), var in on.items():
+        if (var.value() or 0) > 0.5:
+            plan[turn] = stand
+    if model.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
+        return None, False
+    return plan, status == pulp.LpStatusOptimal and model.sol_status == pulp.LpSolutionOptimal
+
+
+def _model(problem: Problem) -> tuple[pulp.LpProblem, dict[tuple[int, int], pulp.LpVariable]]:
+    model = pulp.LpProblem("stands", pulp.LpMinimize)
+    on = {
+        (int(turn), int(stand)): pulp.LpVariable(f"x_{turn}_{stand}", cat=pulp.LpBinary)
+        for turn, stand in np.argwhere(problem.allowed)
+    }
+    mine: dict[int, list[int]] = defaultdict(list)
+    for turn, stand in on:
+        mine[turn].append(stand)
+    cost: list[tuple[pulp.LpVariable, float]] = [
+        (var, float(problem.static[turn, stand]) / SCALE) for (turn, stand), var in on.items()
+    ]
+    for turn in range(len(problem.turns)):
+        nowhere = pulp.LpVariable(f"n_{turn}", cat=pulp.LpBinary)
+        cost.append((nowhere, problem.unassigned / SCALE))
+        model += pulp.LpAffineExpression([(nowhere, 1), *((on[turn, stand], 1) for stand in mine[turn])]) == 1
+    for one, two in np.argwhere(np.triu((problem.pair > 0) | problem.overlaps, 1)).tolist():
+        together = None
+        if not problem.overlaps[one, two]:
+            together = pulp.LpVariable(f"y_{one}_{two}", 0, 1)
+            cost.append((together, float(problem.pair[one, two]) / SCALE))
+        for stand in set(mine[one]).intersection(mine[two]):
+            terms = [(on[one, stand], 1), (on[two, stand], 1)]
+            model += pulp.LpAffineExpression([*terms, (together, -1)] if together is not None else terms) <= 1
+    _shadows(model, problem, on)
+    model.setObjective(pulp.LpAffineExpression(cost))
+    return model, on
+
+
+def _shadows(model: pulp.LpProblem, problem: Problem, on: dict[tuple[int, int], pulp.LpVariable]) -> None:
+    for shadow in problem.shadows:
+        casts = shadow.first_casts[:, None] | shadow.second_casts[None, :]
+        for one, two in np.argwhere(problem.overlaps & casts).tolist():
+            if (one, shadow.first) in on and (two, shadow.second) in on:
+                model += on[one, shadow.first] + on[two, shadow.second] <= 1

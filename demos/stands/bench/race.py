@@ -1,0 +1,143 @@
+"""One contender on one problem, in a process of its own, under a clock that nobody overruns.
+
+The clock of this process counts, from the word "go" on: models are built in that time. What a contender has not handed
+over when the time is up does not exist; it and all that it started are killed. Each plan is checked by the
+independent verifier, and its cost is summed here: nobody's word is taken for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from demos.stands.problem import UNASSIGNED, Problem, plan_cost
+from demos.stands.verify import Stay, violations
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from numpy.typing import NDArray
+
+    from demos.stands.bench.contenders import Contender
+    from demos.stands.config import StandsConfig
+
+START_SECONDS = 120.0  # to import, compile, and load the problem, before the clock starts
+
+
+@dataclass
+class Race:
+    """curve: (seconds, cost [1/100 min]) of each better plan; plan: (n,) the best, None if there was none; refused:
+    plans that broke a hard rule; claims_best: it says that no plan is better; seconds: until it ended or was ended;
+    failed: its last words, if it broke down.
+    """
+
+    curve: list[tuple[float, int]] = field(default_factory=list)
+    plan: NDArray | None = None
+    refused: int = 0
+    claims_best: bool = False
+    seconds: float = 0.0
+    failed: str = ""
+
+
+def race(
+    problem: Problem,
+    contender: Contender,
+    seconds: float,
+    config: StandsConfig,
+    warm_up: Callable[[], object] | None = None,
+) -> Race:
+    """Give a contender `seconds` for a problem; it, and `warm_up`, must pickle.
+
+    Raises RuntimeError if it does not get as far as the start.
+    """
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    # Not a daemon: it may have to start processes, such as CBC.
+    process = context.Process(target=_contend, args=(there, contender, problem, seconds, config, warm_up))
+    process.start()
+    there.close()
+    try:
+        if not here.poll(START_SECONDS) or here.recv() != "ready":
+            raise RuntimeError("a contender did not start")
+        here.send("go")
+        return _watch(here, problem, seconds)
+    finally:
+        _kill(process)
+        here.close()
+
+
+def _watch(here: Connection, problem: Problem, seconds: float) -> Race:
+    found, began = Race(), time.perf_counter()
+    while (left := began + seconds - time.perf_counter()) > 0:
+        if not here.poll(left):
+            break
+        at = time.perf_counter() - began
+        try:
+            kind, value = here.recv()
+        except EOFError:
+            break
+        if kind == "plan" and at <= seconds:
+            _take(found, problem, value, at)
+        elif kind == "best":
+            found.claims_best = True
+        elif kind == "failed":
+            found.failed = value
+            break
+    found.seconds = min(time.perf_counter() - began, seconds)
+    return found
+
+
+def _take(found: Race, problem: Problem, plan: NDArray, at: float) -> None:
+    if holds(problem, plan):
+        cost = plan_cost(problem, plan)
+        if not found.curve or cost < found.curve[-1][1]:
+            found.curve.append((at, cost))
+            found.plan = plan
+    else:
+        found.refused += 1
+
+
+def holds(problem: Problem, plan: NDArray) -> bool:
+    """Whether the independent verifier finds no hard rule broken."""
+    turns = problem.turns
+    columns = turns.table["flight"], turns.codes, turns.sibt.tolist(), turns.sobt.tolist()
+    stays = [Stay(*row) for row in zip(*columns, strict=True)]
+    names = [None if stand == UNASSIGNED else problem.airport.stands[stand].id for stand in plan.tolist()]
+    return not violations(stays, problem.airport, names, turns.day_start)
+
+
+def _contend(
+    there: Connection,
+    contender: Contender,
+    problem: Problem,
+    seconds: float,
+    config: StandsConfig,
+    warm_up: Callable[[], object] | None,
+) -> None:
+    """What runs in the other process."""
+    os.setsid()
+    try:
+        if warm_up:
+            warm_up()
+        there.send("ready")
+        there.recv()
+        if contender(problem, seconds, lambda plan: there.send(("plan", plan)), config):
+            there.send(("best", None))
+    except Exception as error:  # whatever it was, the race goes on and says so
+        there.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+def _kill(process: SpawnProcess) -> None:
+    """End a contender and all that it started."""
+    if process.pid:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()

@@ -1,0 +1,220 @@
+"""The bench in tables and curves: gaps to the bound, at the end and over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import pyplot
+
+from demos.stands.bench.contenders import DUAL, FLOW
+from demos.stands.problem import SCALE
+from shared.evaluation.intervals import bootstrap
+from shared.result import Column, Headline, Metric, Table
+from shared.style import COLOURS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from demos.stands.bench.measure import Measured
+    from demos.stands.bench.race import Race
+    from demos.stands.config import BenchSize
+    from shared.demo import Run
+    from shared.result import Figure
+
+NEAR = 0.01  # the share above the bound that counts as near it
+
+
+def gap(race: Race, bound: int) -> float:
+    """How much more than the bound the best plan costs, as a share of its cost; 1 where there is none."""
+    return 1 - bound / race.curve[-1][1] if race.curve else 1.0
+
+
+def primal_integral(race: Race, bound: int, seconds: float) -> float:
+    """The gap to the bound, 1 before the first plan, in the mean over the first `seconds` (Berthold 2013, the bound
+    in place of the optimum)."""
+    total, since, now = 0.0, 0.0, 1.0
+    for at, cost in race.curve:
+        if at >= seconds:
+            break
+        total += (at - since) * now
+        since, now = at, 1 - bound / cost
+    return (total + (seconds - since) * now) / seconds
+
+
+def seconds_to(race: Race, bound: int, share: float) -> float | None:
+    """When a plan was first at most `share` above the bound; None: never."""
+    return next((at for at, cost in race.curve if cost <= (1 + share) * bound), None)
+
+
+def _gaps(days: Sequence[Measured], name: str) -> NDArray[np.float64]:
+    return np.array([100 * gap(day.races[name], day.bound.value) for day in days])
+
+
+def _integrals(days: Sequence[Measured], name: str, size: BenchSize) -> NDArray[np.float64]:
+    return np.array([100 * primal_integral(day.races[name], day.bound.value, size.seconds) for day in days])
+
+
+def _bounds(values: NDArray[np.float64], digits: int) -> str | None:
+    if len(values) < 2:
+        return None
+    interval = bootstrap(values, unit="days")
+    return f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
+
+
+def headlines(found: dict[str, list[Measured]], sizes: dict[str, BenchSize]) -> list[Headline]:
+    """The gap of the engine of prices, beside the next best contender, at each size."""
+    made = []
+    for name, days in found.items():
+        others = [other for other in days[0].races if other != DUAL]
+        if DUAL not in days[0].races or not others:
+            continue
+        ours, peer = _gaps(days, DUAL), min(others, key=lambda other: float(_gaps(days, other).mean()))
+        made.append(
+            Headline(
+                name=f"Above the bound, {name}",
+                value=float(ours.mean()),
+                unit="%",
+                direction="lower",
+                peer=f"{peer}, {sizes[name].seconds * sizes[name].longer.get(peer, 1):g} s",
+                peer_value=float(_gaps(days, peer).mean()),
+                interval=bootstrap(ours, unit="days") if len(days) > 1 else None,
+                note=f"after {sizes[name].seconds:g} s; the bound is of the same bench",
+            )
+        )
+    return made
+
+
+def metrics(found: dict[str, list[Measured]], sizes: dict[str, BenchSize]) -> list[Metric]:
+    """Final gaps and primal integrals."""
+    made = []
+    for name, days in found.items():
+        for contender in days[0].races:
+            values, several = _gaps(days, contender), len(days) > 1
+            integrals = _integrals(days, contender, sizes[name])
+            for what, numbers in (("above the bound", values), ("primal integral", integrals)):
+                made.append(
+                    Metric(
+                        name=f"{what}, {name}: {contender}", value=float(numbers.mean()), unit="%", direction="lower",
+                        interval=bootstrap(numbers, unit="days") if several else None,
+                    )
+                )  # fmt: skip
+    return made
+
+
+def of_size(size: BenchSize, days: Sequence[Measured]) -> list[Table]:
+    """One table of contenders, one of days."""
+    return [_contenders_table(size, days), _days_table(size, days)]
+
+
+def _contenders_table(size: BenchSize, days: Sequence[Measured]) -> Table:
+    rows: list[list[str | float | None]] = []
+    for name in days[0].races:
+        races = [day.races[name] for day in days]
+        gaps, integrals = _gaps(days, name), _integrals(days, name, size)
+        near = [seconds_to(race, day.bound.value, NEAR) for race, day in zip(races, days, strict=True)]
+        soon = sorted(np.inf if at is None else at for at in near)[len(near) // 2]
+        plans = sum(bool(race.curve) for race in races)
+        rows.append(
+            [
+                name,
+                size.seconds * size.longer.get(name, 1.0),
+                float(gaps.mean()) if plans == len(days) else None,
+                _bounds(gaps, 2) if plans == len(days) else None,
+                float(integrals.mean()),
+                _bounds(integrals, 1),
+                100 * sum(at is not None for at in near) / len(near),
+                float(soon) if np.isfinite(soon) else None,
+                f"{plans} of {len(days)}",
+                _remarks(races),
+            ]
+        )
+    turns, stands = [day.turns for day in days], days[0].stands
+    return Table(
+        title=f"Contenders: {size.name}",
+        columns=[
+            Column(name="contender"),
+            Column(name="has", unit="s", digits=0),
+            Column(name="above the bound", unit="%", direction="lower", digits=2),
+            Column(name="95 % interval"),
+            Column(name="primal integral", unit="%", direction="lower", digits=1),
+            Column(name="its 95 % interval"),
+            Column(name="within 1 %", unit="% of days", direction="higher", digits=0),
+            Column(name="median time to 1 %", unit="s", direction="lower", digits=1),
+            Column(name="has a plan"),
+            Column(name="remarks"),
+        ],
+        rows=rows,
+        caption=f"{len(days)} problem(s) of {min(turns)} to {max(turns)} turns on {stands} stands. Above the bound:"
+        f" share of the plan's cost. Primal integral: that gap, 100 % before the first plan, in the mean over the first"
+        f" {size.seconds:g} s. A median time is given where half of the days came so near.",
+    )
+
+
+def _remarks(races: Sequence[Race]) -> str:
+    said = []
+    if refused := sum(race.refused for race in races):
+        said.append(f"{refused} plans broke a hard rule")
+    if best := sum(race.claims_best for race in races):
+        said.append(f"says it is the best: {best} days")
+    failed = [race.failed for race in races if race.failed]
+    if failed:
+        said.append(f"{len(failed)} failed: {failed[0]}")
+    return "; ".join(said)
+
+
+def _days_table(size: BenchSize, days: Sequence[Measured]) -> Table:
+    shown = [name for name in (DUAL, FLOW) if name in days[0].races]
+    return Table(
+        title=f"Bounds: {size.name}",
+        columns=[
+            Column(name="day"),
+            Column(name="turns", digits=0),
+            Column(name="bound", unit="min"),
+            Column(name="in", unit="s"),
+            *(Column(name=name, unit="min", direction="lower") for name in shown),
+        ],
+        rows=[
+            [
+                day.day,
+                float(day.turns),
+                day.bound.value / SCALE,
+                day.bound.curve[-1][0],
+                *(day.races[name].curve[-1][1] / SCALE if day.races[name].curve else None for name in shown),
+            ]
+            for day in days
+        ],
+        caption="Lagrangian relaxation over stand-days: no plan costs less, whoever made it. Shadows, and overlaps of a"
+        " turn with the fourth before it or earlier, are left out of the bound, not of the plans' costs. The bound"
+        " begins with the contenders' plans; its seconds are not theirs.",
+    )
+
+
+def figure(size: BenchSize, days: Sequence[Measured], run: Run) -> Figure:
+    """Gap over time, in the mean over the days."""
+    made, axes = pyplot.subplots(figsize=(9, 5))
+    longest = size.seconds * max([1.0, *size.longer.values()])
+    grid = np.geomspace(0.05, longest, 200)
+    for index, name in enumerate(days[0].races):
+        curves = np.array([_over_time(day.races[name], day.bound.value, grid) for day in days])
+        inside = grid <= size.seconds * size.longer.get(name, 1.0)
+        axes.plot(grid[inside], curves.mean(axis=0)[inside], color=COLOURS[index % len(COLOURS)], label=name,
+                  linestyle="-" if index < len(COLOURS) else "--")  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="above the bound [%]", ylim=(0.2, 110))
+    axes.set_title(f"{size.name}: gap to the bound over time, mean of {len(days)} problem(s)")
+    axes.axhline(100 * NEAR, color="#8a8f98", linewidth=0.8)
+    axes.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1.0, 0.98))
+    return run.figure(
+        made,
+        f"gap-{''.join(letter if letter.isalnum() else '-' for letter in size.name.lower())}",
+        title=f"Gap over time: {size.name}",
+        caption="100 % before a contender's first plan. Both axes are logarithmic; the grey line is 1 %.",
+        alt="Gap to the bound against seconds for each contender",
+    )
+
+
+def _over_time(race: Race, bound: int, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    times = np.array([at for at, _ in race.curve])
+    gaps = np.array([1.0, *(1 - bound / cost for _, cost in race.curve)])
+    return 100 * gaps[np.searchsorted(times, grid, side="right")]
