@@ -236,6 +236,9 @@ class PricesConfig(Section):
         60, ge=0, le=100_000, description="for a bound, rounds that count overlaps of one turn more, 0 to 100000"
     )
     bound_within: float = Field(0.001, ge=0, le=1, description="`within` of these rounds [share], 0 to 1")
+    region: int = Field(
+        60, ge=2, le=10_000, description="of an airport with more stands, so many are planned at once, 2 to 10000"
+    )
     seconds: float = Field(
         60.0, gt=0, le=86400, description="safety stop [s], above 0 to 86400; when it strikes, runs may differ"
     )

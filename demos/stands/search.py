@@ -46,6 +46,10 @@ class SearchLog:
         """Count another search in, which began `since` seconds after this one; its curve goes on where it is better."""
         best = self.curve[-1][1]
         self.curve += [(since + seconds, cost) for seconds, cost in later.curve if cost < best]
+        self.count(later)
+
+    def count(self, later: SearchLog) -> None:
+        """Count what another search did, without its costs."""
         for name in ("matchings", "matchings_improved", "parts", "parts_improved", "parts_optimal"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         self.stopped_by_clock |= later.stopped_by_clock

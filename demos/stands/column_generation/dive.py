@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from demos.stands.column_generation.stand_days import StandDays
     from demos.stands.problem import Problem
 
-KEPT = 3000  # stand-days to begin with, those that pay least more than the best
+KEPT = 9  # stand-days a turn to begin with, those that pay least more than the best
 GENERATIONS = 3  # rounds of new stand-days before some are taken
 SURE, AT_ONCE = 0.6, 0.1  # of shares from here on, so many are taken at once [share of the stands left]
 WIDTH = 3000.0  # of the box of prices: what is left must be able to become dear [1/100 min]
@@ -34,7 +34,7 @@ def dive(days: StandDays, found: Bound, generator: np.random.Generator, noise: f
     noise: standard deviation that is added to shares, for another plan each time.
     """
     met = list(found.met)
-    known = [met[at] for at in np.argsort(days.dear(met, found.prices), kind="stable")[:KEPT]]
+    known = [met[at] for at in np.argsort(days.dear(met, found.prices), kind="stable")[: KEPT * len(found.prices)]]
     left, covered, chosen = days.sizes.copy(), np.zeros(len(found.prices), dtype=bool), list[Day]()
     while left.any() and not covered.all():
         mix = _mix_of_rest(days, known, left, covered)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from demos.stands.config import PricesConfig
 
-SEEDED = 1500  # stand-days that the mix begins with
+SEEDED = 4  # stand-days a turn that the mix begins with
 
 
 def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
@@ -45,7 +45,7 @@ def _nearest(days: StandDays, found: Bound, plans: Sequence[NDArray[np.int64]]) 
     met = list(found.met)
     dear = days.dear(met, found.prices)
     mine = [day for plan in plans for day in days.of_plan(plan)]
-    return list(dict.fromkeys([*mine, *(met[at] for at in dear.argsort(kind="stable")[:SEEDED])]))
+    return list(dict.fromkeys([*mine, *(met[at] for at in dear.argsort(kind="stable")[: SEEDED * len(found.prices)])]))
 
 
 def _after(before: Bound, found: Bound) -> Bound:

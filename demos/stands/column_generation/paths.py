@@ -13,23 +13,23 @@ from numba import njit
 
 NOWHERE = 1 << 44  # the cost of a turn on a stand that it does not fit [1/100 min]
 NONE = -1
+APART = -1  # in place of a cost: the one turn is not over when the other begins
 
 
 @njit(cache=True)
-def _labels_of(turn, net, paid, alone, near_at, near, third, labels, groups, spans, counts):  # type: ignore[no-untyped-def]
-    """Write the labels of `turn`, and return the least of them.
+def _labels_of(turn, net, paid, alone, before_it, third, labels, groups, spans, counts):  # type: ignore[no-untyped-def]
+    """Write the labels of `turn`, and return the least of them, or what a day costs that pays for nothing any more.
 
-    labels: values, and the second turn before; groups: one for each turn before, with its least value and its span of
-    labels, which are in order of value; spans: (n, 2) the groups of each turn; counts: labels and groups so far.
+    paid: (n,) what `turn` pays for each turn before it; before_it: those that it pays for. labels: values, and the
+    second turn before; groups: one for each turn before, with its least value and its span of labels, which are in
+    order of value, and the groups of a turn by least value; spans: (n, 2) the groups of each turn; counts: labels and
+    groups so far.
     """
     value, second = labels
-    before, least, start = groups
+    before, least, start, by_least = groups
     limit = net[turn] + alone[turn]
     best = limit
-    for near_one in range(near_at[turn], near_at[turn + 1]):
-        one = near[near_one]
-        if net[one] >= NOWHERE:
-            continue
+    for one in before_it:
         base, first = paid[one] + net[turn], counts[0]
         fresh = net[one] + alone[one] + base
         top = min(limit, fresh)
@@ -37,7 +37,10 @@ def _labels_of(turn, net, paid, alone, near_at, near, third, labels, groups, spa
         if fresh < limit:
             value[end], second[end] = fresh, NONE
             end += 1
-        for group in range(spans[one, 0], spans[one, 1]):
+        for rank in range(spans[one, 0], spans[one, 1]):
+            group = by_least[rank]
+            if least[group] + base >= top:
+                break
             two = before[group]
             reached = base + paid[two]
             if least[group] + reached >= top:
@@ -66,10 +69,15 @@ def _labels_of(turn, net, paid, alone, near_at, near, third, labels, groups, spa
             value[at], second[at] = reached, two
             end += 1
         # Where memory ends, the best label is kept and forgets what it would pay for: still a bound.
-        if end > len(value) - len(net) - len(near):
+        if end > len(value) - len(net) - len(before):
             value[first], second[first], end = value[first], NONE, min(end, first + 1)
         if end > first:
             before[counts[1]], least[counts[1]], start[counts[1]] = one, value[first], first
+            at = counts[1]
+            while at > spans[turn, 0] and least[by_least[at - 1]] > value[first]:
+                by_least[at] = by_least[at - 1]
+                at -= 1
+            by_least[at] = counts[1]
             counts[1] += 1
             start[counts[1]] = end
             counts[0] = end
@@ -80,7 +88,7 @@ def _labels_of(turn, net, paid, alone, near_at, near, third, labels, groups, spa
 @njit(cache=True)
 def _best_label(turn, second, groups, spans):  # type: ignore[no-untyped-def]
     """The two turns before `turn` on the cheapest way to it; NONE, NONE: the way that pays for nothing."""
-    before, least, start = groups
+    before, least, start, _ = groups
     lowest, one, two = NOWHERE, NONE, NONE
     for group in range(spans[turn, 0], spans[turn, 1]):
         if least[group] < lowest:
@@ -92,7 +100,7 @@ def _best_label(turn, second, groups, spans):  # type: ignore[no-untyped-def]
 def _third_before(turn, one, two, paid, third, labels, groups, spans):  # type: ignore[no-untyped-def]
     """The turn before `two`, then `one`, then `turn`, by which that way is cheapest; NONE: none near."""
     value, second = labels
-    before, _, start = groups
+    before, _, start, _ = groups
     lowest, found = NOWHERE, NONE
     for group in range(spans[one, 0], spans[one, 1]):
         if before[group] == two:
@@ -123,48 +131,59 @@ def _walk_back(last, paid, alone_from, third, labels, groups, spans, path):  # t
 
 
 @njit(cache=True)
-def cheapest_days(net, paid, order, near_at, near, free_at, free, third, each, memory):  # type: ignore[no-untyped-def]
+def _days_of_group(net, paid, turns, third, memory, costs, paths):  # type: ignore[no-untyped-def]
+    """Write the cheapest days of one group, the best one first. turns: those that may be worth taking, by on-block."""
+    n, pairs = len(net), len(turns) * (len(turns) - 1) // 2 + 1
+    room = memory + pairs + n
+    labels = np.empty(room, np.int64), np.empty(room, np.int32)
+    groups = (
+        np.empty(pairs, np.int32),
+        np.empty(pairs, np.int64),
+        np.zeros(pairs + 1, np.int64),
+        np.empty(pairs, np.int64),
+    )
+    spans, counts = np.zeros((n, 2), np.int64), np.zeros(2, np.int64)
+    best, alone, alone_from = np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, NONE, np.int64)
+    near = np.empty(len(turns), np.int64)
+    for place, turn in enumerate(turns):
+        many = 0
+        for earlier in turns[:place]:
+            if paid[turn, earlier] > 0:
+                near[many] = earlier
+                many += 1
+            elif paid[turn, earlier] == 0 and best[earlier] < alone[turn]:
+                alone[turn], alone_from[turn] = best[earlier], earlier
+        spans[turn, 0] = counts[1]
+        best[turn] = _labels_of(turn, net, paid[turn], alone, near[:many], third, labels, groups, spans, counts)
+        spans[turn, 1] = counts[1]
+    ends = np.argsort(best)[: len(costs)]
+    for rank in range(len(ends)):
+        if best[ends[rank]] >= 0:
+            break
+        costs[rank] = best[ends[rank]]
+        _walk_back(ends[rank], paid, alone_from, third, labels, groups, spans, paths[rank])
+
+
+@njit(cache=True)
+def cheapest_days(net, paid, order, third, each, memory):  # type: ignore[no-untyped-def]
     """The cheapest days of every group of stands.
 
     net: (G, n) cost of each turn on a stand of each group, less its price, NOWHERE and more where it does not fit;
-    paid: (n, n) what a turn pays for its overlap with one over before it, 0 where they are not near; order: (n,) by
-    on-block; near_at, near: the turns over before each one that it pays for; free_at, free: those that cost it nothing.
-    third: whether overlaps with the third turn before count, or those with two alone; each: how many days, no two with
-    the same last turn; memory: labels a group may keep. All in whole 1/100 min.
+    paid: (n, n) what a turn of a row pays for its overlap with that of a column, which is over before; APART where that
+    is not over; order: (n,) by on-block. third: whether overlaps with the third turn before count, or those with two
+    alone; each: how many days, no two with the same last turn; memory: labels a group may keep. All in whole 1/100 min.
 
     Returns (G,) the least cost, 0 for an empty day; (G, each) that of each day, 0 where there is none; and
     (G, each, n) its turns, last first, NONE after the first one. What is left out costs something, so a day may cost
     more than is said here, never less.
     """
     n_groups, n = net.shape
-    least_of, costs = np.zeros(n_groups, np.int64), np.zeros((n_groups, each), np.int64)
-    paths = np.full((n_groups, each, n), NONE, np.int32)
+    costs, paths = np.zeros((n_groups, each), np.int64), np.full((n_groups, each, n), NONE, np.int32)
     for group in range(n_groups):
-        pairs = len(near) + 1
-        room = memory + pairs + n
-        labels = np.empty(room, np.int64), np.empty(room, np.int32)
-        groups = np.empty(pairs, np.int32), np.empty(pairs, np.int64), np.zeros(pairs + 1, np.int64)
-        spans, counts = np.zeros((n, 2), np.int64), np.zeros(2, np.int64)
-        best, alone, alone_from = np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, NONE, np.int64)
-        for turn in order:
-            for free_one in range(free_at[turn], free_at[turn + 1]):
-                if best[free[free_one]] < alone[turn]:
-                    alone[turn], alone_from[turn] = best[free[free_one]], free[free_one]
-            spans[turn, 0] = counts[1]
-            if net[group, turn] < NOWHERE:
-                best[turn] = _labels_of(
-                    turn, net[group], paid[turn], alone, near_at, near, third, labels, groups, spans, counts
-                )
-            spans[turn, 1] = counts[1]
-        ends = np.argsort(best)[:each]
-        for rank in range(len(ends)):
-            if best[ends[rank]] >= 0:
-                break
-            costs[group, rank] = best[ends[rank]]
-            path = paths[group, rank]
-            _walk_back(ends[rank], paid, alone_from, third, labels, groups, spans, path)
-        least_of[group] = costs[group].min()
-    return least_of, costs, paths
+        # A turn that costs more than its price makes no day cheaper.
+        turns = order[net[group][order] < 0]
+        _days_of_group(net[group], paid, turns, third, memory, costs[group], paths[group])
+    return costs[:, 0].copy(), costs, paths
 
 
 @njit(cache=True)
@@ -180,8 +199,7 @@ def cost_of_day(turns, static, pair):  # type: ignore[no-untyped-def]
 
 def compile_all() -> None:
     """Compile for the types that `StandDays` uses, or read it from numba's cache."""
-    one, lists = np.zeros((1, 1), np.int64), np.zeros(0, np.int64)
+    one, turns = np.zeros((1, 1), np.int64), np.zeros(1, np.int64)
     for third in (False, True):
-        cheapest_days(one, one, np.zeros(1, np.int64), np.zeros(2, np.int64), lists, np.zeros(2, np.int64), lists,
-                      third, 1, 10)  # fmt: skip
-    cost_of_day(np.zeros(1, np.int64), one[0], one)
+        cheapest_days(one, one, turns, third, 1, 10)
+    cost_of_day(turns, one[0], one)

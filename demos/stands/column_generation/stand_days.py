@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.column_generation.paths import NONE, NOWHERE, cheapest_days, cost_of_day
+from demos.stands.column_generation.paths import APART, NONE, NOWHERE, cheapest_days, cost_of_day
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,10 +39,7 @@ class StandDays:
         self.static = np.where(problem.allowed[:, first], problem.static[:, first], NOWHERE).T.copy()
         self.order = np.lexsort((turns.sobt, turns.sibt))
         follows = turns.sibt[None, :] >= turns.sobt[:, None]
-        near = follows & (problem.pair > 0)
-        self.paid = np.where(near, problem.pair, 0).T.copy()
-        self.near_at, self.near = _listed(near)
-        self.free_at, self.free = _listed(follows & ~near)
+        self.paid = np.where(follows, problem.pair, APART).T.copy()
 
     def cost(self, group: int, turns: NDArray[np.int64]) -> int:
         """All that a stand-day costs [1/100 min], every two of its turns counted."""
@@ -71,10 +68,7 @@ class StandDays:
         Of the overlaps of a turn those with the two before it are counted, or three if `third`. The others cost
         something, too, so that no stand-day is as cheap as what is found here.
         """
-        least, _, paths = cheapest_days(
-            self.static - prices, self.paid, self.order, self.near_at, self.near, self.free_at, self.free,
-            third, each, MEMORY,
-        )  # fmt: skip
+        least, _, paths = cheapest_days(self.static - prices, self.paid, self.order, third, each, MEMORY)
         days = [[path[path != NONE][::-1].astype(np.int64) for path in group if path[0] != NONE] for group in paths]
         return BestDays(least, int(prices.sum() + (self.sizes * least).sum()), days)
 
@@ -93,11 +87,6 @@ class BestDays:
     def listed(self) -> list[tuple[int, tuple[int, ...]]]:
         """All of them, each a group and its turns."""
         return [(group, tuple(turns.tolist())) for group, found in enumerate(self.days) for turns in found]
-
-
-def _listed(between: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each column's list begins, (n + 1,), and all lists of its rows, one after the other."""
-    return np.concatenate([[0], np.cumsum(between.sum(axis=0))]), np.nonzero(between.T)[1]
 
 
 def stand_groups(problem: Problem) -> list[list[int]]:
