@@ -82,6 +82,6 @@ def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run
     usual = climatology(departures, delay, split.train, levels)[rows]
     # The peer gets what ours gets: as of the earlier lead, it too is shifted to fit the last days.
     recalibrated = recalibrate(usual, kept, leads["T-24h"].decided_at, levels, window, since)
-    refreshed = refresh_all(flights, rows, leads["T-2h"].model, split.train, config, origin)
+    refreshed = refresh_all(flights, rows, leads["T-2h"].model, config, origin)
     tested = split.test[rows] & (kept["std"] < pd.Timestamp(config.days.last + timedelta(days=1))).to_numpy()
     return Forecasts(kept, delay[rows], tested, usual, recalibrated, leads, refreshed)

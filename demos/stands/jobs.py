@@ -47,8 +47,7 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
                 early.recalibrated[rows],
                 late.recalibrated[rows],
                 late.decided_at[rows],
-                tuple((refresh.at[rows], refresh.learned[rows]) for refresh in forecasts.refreshed),
-                tuple((refresh.at[rows], refresh.usual[rows]) for refresh in forecasts.refreshed),
+                tuple((refresh.at[rows], refresh.quantiles[rows]) for refresh in forecasts.refreshed),
             )
         )
     return jobs

@@ -42,7 +42,7 @@ def buffer_name(buffer: int) -> str:
 class DayJob:
     """What one day's planning is given: quantiles are (n, k) delays [min]; decided_at is (n,) minutes since 1970.
 
-    learned_later, usual_later: forecasts made anew after `decided_at`, as in `beliefs`.
+    learned_later: forecasts made anew after `decided_at`, as in `beliefs`.
     """
 
     turns: Turns
@@ -53,7 +53,6 @@ class DayJob:
     on_the_day: NDArray[np.float64]
     decided_at: NDArray[np.int64]
     learned_later: Later = ()
-    usual_later: Later = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def _front(job: DayJob, usual: NDArray[np.float64], ahead: NDArray[np.float64]) 
 
 def mend_usual(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
     """Mended on climatology and on what happens."""
-    return mend(job, problem, plan, job.climatology, job.climatology, job.usual_later)
+    return mend(job, problem, plan, job.climatology, job.climatology)
 
 
 def mend_learned(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:

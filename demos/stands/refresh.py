@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.delay import DelayModel, climatology, delays, fit, recalibrate
+from demos.stands.delay import DelayModel, delays, fit, recalibrate
 from demos.stands.features import Features, features_at
 from demos.stands.states import GRID, minutes_since_1970
 from shared.seed import generator
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refresh:
-    """A later look at the departures that still wait at `at` (n,), minutes since 1970: learned and usual (n, k) [min].
+    """A later look at the departures that still wait at `at` (n,), minutes since 1970: quantiles (n, k) [min] of delay.
 
-    usual: what climatology says of those that wait so long. NaN where a departure has left, or is not of this airport.
+    NaN where a departure has left, or is not of this airport.
     """
 
     at: NDArray[np.int64]
-    learned: NDArray[np.float64]
-    usual: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
 
 
 def waited(departures: pd.DataFrame, rows: NDArray[np.int64], moments: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,36 +61,27 @@ def fit_on_the_day(flights: Flights, decision: Features, train: NDArray[np.bool_
 
 
 def refresh_all(
-    flights: Flights,
-    kept: NDArray[np.int64],
-    model: DelayModel,
-    train: NDArray[np.bool_],
-    config: StandsConfig,
-    origin: str,
+    flights: Flights, kept: NDArray[np.int64], model: DelayModel, config: StandsConfig, origin: str
 ) -> tuple[Refresh, ...]:
     """The forecasts of the `kept` departures (rows) at each moment of `delay.refresh`, recalibrated daily."""
     if not config.delay.refresh:
         return ()
-    departures, delay, levels = flights.departures, delays(flights.departures), config.delay.levels
+    departures, settings = flights.departures, config.delay
     std, atd = minutes_since_1970(departures["std"])[kept], minutes_since_1970(departures["atd"])[kept]
     here = (departures["origin"].iloc[kept] == origin).to_numpy()
-    moments = (std[:, None] + np.array(config.delay.refresh)) // GRID * GRID
+    moments = (std[:, None] + np.array(settings.refresh)) // GRID * GRID
     row, column = np.nonzero(here[:, None] & (atd[:, None] > moments))
     at = moments[row, column]
     so_far = waited(departures, kept[row], at)
     learned = model.predict(features_at(flights, kept[row], at).values) + so_far[:, None]
     found = []
-    for index, lead in enumerate(config.delay.refresh):
+    for index in range(len(settings.refresh)):
         some = column == index
-        usual = climatology(departures, delay, train & (delay > lead), levels)[kept[row[some]]]
         table = departures.iloc[kept[row[some]]].reset_index(drop=True)
-        both = []
-        for quantiles in (learned[some], usual):
-            fitted = recalibrate(
-                quantiles, table, at[some], levels, config.delay.recalibrate_days, config.days.test_from
-            )
-            everyone = np.full((len(kept), len(levels)), np.nan)
-            everyone[row[some]] = np.maximum(fitted, (at[some] - std[row[some]])[:, None])
-            both.append(everyone)
-        found.append(Refresh(moments[:, index], *both))
+        fitted = recalibrate(
+            learned[some], table, at[some], settings.levels, settings.recalibrate_days, config.days.test_from
+        )
+        everyone = np.full((len(kept), len(settings.levels)), np.nan)
+        everyone[row[some]] = np.maximum(fitted, (at[some] - std[row[some]])[:, None])
+        found.append(Refresh(moments[:, index], everyone))
     return tuple(found)

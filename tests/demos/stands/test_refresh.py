@@ -57,10 +57,9 @@ def test_forecasts_of_the_day_are_made_without_the_future(
         made = given_all.at <= minutes_since_1970(pd.Series([now]))[0]
         assert 10_000 < made.sum() < len(made)
         assert np.array_equal(given_all.at, given_past.at)
-        for name in ("learned", "usual"):
-            before, after = getattr(given_all, name)[made], getattr(given_past, name)[made]
-            assert (~np.isnan(before[:, 0])).sum() > 500
-            assert np.array_equal(before, after, equal_nan=True), name
+        before, after = given_all.quantiles[made], given_past.quantiles[made]
+        assert (~np.isnan(before[:, 0])).sum() > 500
+        assert np.array_equal(before, after, equal_nan=True)
 
 
 def test_later_features_are_the_same_with_the_future_deleted(autumn: Flights) -> None:
@@ -87,10 +86,9 @@ def test_only_those_that_still_wait_are_forecast_and_later_than_they_have_waited
     for lead, look in zip(LEADS, forecasts.refreshed, strict=True):
         assert np.array_equal(look.at, (std + lead) // 15 * 15)
         waits = here & (atd > look.at)
-        for quantiles in (look.learned, look.usual):
-            assert np.array_equal(~np.isnan(quantiles).any(axis=1), waits)
-            assert (np.diff(quantiles[waits], axis=1) >= 0).all()
-            assert (quantiles[waits] >= (look.at - std)[waits, None]).all()
+        assert np.array_equal(~np.isnan(look.quantiles).any(axis=1), waits)
+        assert (np.diff(look.quantiles[waits], axis=1) >= 0).all()
+        assert (look.quantiles[waits] >= (look.at - std)[waits, None]).all()
 
 
 def test_the_model_of_the_day_has_seen_who_still_waits_and_nobody_else(
@@ -116,7 +114,7 @@ def test_the_model_of_the_day_has_seen_who_still_waits_and_nobody_else(
     assert train[rows].all()
     assert (atd[rows] > at).all()
     assert np.array_equal(seen["to_come"], delays(table)[rows] - np.maximum(at - std[rows], 0))
-    # A lead is drawn before anything is known: of two leads from the schedule on, each departure gets each half the time.
+    # A lead is drawn before anything is known: of the two from the schedule on, each departure gets each half the time.
     late = at - std[rows] > 15
     waiting = (atd[train] > (std[train] + 45) // 15 * 15).sum()
     assert late.sum() == pytest.approx(waiting, rel=0.1)
