@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from demos.stands.evaluate import OURS
+from demos.stands.peers import OURS
 from demos.stands.plan import DayPlans
 from demos.stands.rules import RANKS
 from shared.result import Column, Metric, Table

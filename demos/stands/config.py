@@ -16,6 +16,8 @@ SizeMinutes = Annotated[dict[Literal["A", "B", "C", "D", "E", "F"], StayMinutes]
 Buffer = Annotated[int, Field(ge=0, le=240)]
 Weight = Annotated[float, Field(gt=0, le=1000)]
 Lead = Annotated[int, Field(ge=0, le=2880)]
+Refresh = Annotated[int, Field(ge=-105, le=600)]
+StandFactor = Annotated[float, Field(ge=0.5, le=3)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -97,6 +99,11 @@ class DelayConfig(Section):
     recalibrate_days: int = Field(
         14, ge=1, le=365, description="quantiles are shifted to fit the last n days before the decision, 1 to 365"
     )
+    refresh: tuple[Refresh, ...] = Field(
+        (-90, -75, -60, -45, -30, -15, 0, 15, 30, 45, 60, 90, 120, 180),
+        description="moments of the day at which a departure that has not left is forecast anew [min after scheduled"
+        " off-block], increasing, each -105 to 600; [] for none",
+    )
     rounds: int = Field(80, ge=1, le=5000, description="boosting rounds per quantile, 1 to 5000")
     leaves: int = Field(31, ge=2, le=1024, description="leaves per tree, 2 to 1024")
     learning_rate: float = Field(0.1, gt=0, le=1, description="shrinkage per round, above 0 to 1")
@@ -111,6 +118,8 @@ class DelayConfig(Section):
         inside = all(0 < level < 1 for level in self.levels)
         if len(self.levels) < 3 or not inside or list(self.levels) != sorted(set(self.levels)):
             raise ValueError("levels must be at least 3 increasing numbers in (0, 1)")
+        if list(self.refresh) != sorted(set(self.refresh)):
+            raise ValueError("refresh must increase")
         return self
 
 
@@ -118,6 +127,13 @@ class CostConfig(Section):
     """The soft rules, all in minutes of expected conflict, so that weights can be argued about."""
 
     conflict: float = Field(1.0, gt=0, le=1000, description="per expected minute of two aircraft on one stand, to 1000")
+    tail: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="expected over this share of the scenarios, the worst of every two turns (CVaR at level 1 - tail),"
+        " above 0 to 1; 1: over all",
+    )
     remote_per_100_pax: float = Field(
         5.0, ge=0, le=1000, description="a remote stand, per 100 seats [conflict minutes], 0 to 1000"
     )
@@ -256,6 +272,11 @@ class EvaluationConfig(Section):
         (),
         description="multiples of cost.remote_per_100_pax for the front of conflicts against contact, each above 0 to"
         " 1000; [] for none",
+    )
+    stand_factors: tuple[StandFactor, ...] = Field(
+        (),
+        description="all plans again with this many stands, as multiples of the peak of simultaneous turns, each 0.5 to"
+        " 3; stands are dropped or doubled evenly; [] for none",
     )
     other_inbound_shares: tuple[Share, ...] = Field(
         (0.0, 1.0), description="replays of the same plans under other values of turn.inbound_share, each 0 to 1"

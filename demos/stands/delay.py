@@ -10,7 +10,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from demos.stands.features import minutes_since_1970
+from demos.stands.states import minutes_since_1970
 from shared.errors import UserError
 from shared.evaluation.metrics import uncrossed
 

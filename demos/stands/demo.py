@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(config: StandsConfig, run: Run) -> Result:
     """Forecast delays, plan each test day in every way, replay the plans on what really happened."""
-    from demos.stands import broken, evaluate, figures
+    from demos.stands import broken, evaluate, figures, sweep
     from demos.stands.airport import load_airport
     from demos.stands.data import load_flights
     from demos.stands.forecast import make_forecasts
@@ -34,6 +34,7 @@ def run(config: StandsConfig, run: Run) -> Result:
     jobs = day_jobs(forecasts, airport, config)
     days = run.map("planning and replaying days", plan_day, jobs)
     write_plans(run.folder / "plans.csv", days, airport)
+    swept = sweep.sweep(jobs, config, run)
     return Result(
         headlines=evaluate.headlines(days, config),
         metrics=[*evaluate.metrics(days, forecasts, config, airport.iata), broken.metric(days)],
@@ -43,8 +44,12 @@ def run(config: StandsConfig, run: Run) -> Result:
             evaluate.rules_table(days, config),
             evaluate.forecast_table(forecasts, config, airport.iata),
             *broken.tables(days),
+            *([sweep.sweep_table(swept, config)] if swept else []),
         ],
-        figures=figures.draw_all(days, forecasts, airport, config, run),
+        figures=[
+            *figures.draw_all(days, forecasts, airport, config, run),
+            *([sweep.sweep_figure(swept, config, run)] if swept else []),
+        ],
         data=flights.used,
         notes=evaluate.notes(days, config, airport),
     )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demos.stands.airport import Airport
 from demos.stands.forecast import Forecasts
+from demos.stands.peers import (
+    OURS,
+    Peer,
+    best_buffer,
+    contact_share,
+    equal_contact_buffer,
+    equal_contact_climatology,
+    method_contact,
+    minutes,
+    peer_of,
+)
 from demos.stands.plan import (
     CLIMATOLOGY,
     CLIMATOLOGY_GREEDY,
@@ -17,12 +27,10 @@ from demos.stands.plan import (
     DAY_AHEAD,
     DAY_AHEAD_GREEDY,
     HINDSIGHT,
-    ON_THE_DAY,
     SOFT_BUFFER,
     DayPlans,
     buffer_name,
 )
-from demos.stands.replay import Replay
 from shared.evaluation.intervals import bootstrap, paired_ratio
 from shared.evaluation.metrics import coverage, pinball_loss, reliability
 from shared.result import Column, Headline, Interval, Metric, Table
@@ -32,69 +40,10 @@ if TYPE_CHECKING:
 
     from demos.stands.config import StandsConfig
 
-OURS = ON_THE_DAY
-
-
-def minutes(days: Sequence[DayPlans], method: str, rule: int = 0) -> NDArray[np.float64]:
-    """(days,) conflict minutes of a method; rule 0 is the configured on-block rule, then the alternatives."""
-    return np.array([day.replays[method].minutes[rule] for day in days])
-
-
-def contact_share(replays: Sequence[Replay]) -> float:
-    """Share of all passengers (seats) whose turn has a contact stand, 0 to 1."""
-    total = sum(replay.passengers for replay in replays)
-    return 1 - sum(replay.remote_passengers + replay.unassigned_passengers for replay in replays) / total
-
-
-def method_contact(days: Sequence[DayPlans], method: str) -> float:
-    """Contact share of a method over all days."""
-    return contact_share([day.replays[method] for day in days])
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A peer by name: its conflict minutes by day (days,) and its contact share over them."""
-
-    name: str
-    minutes: NDArray[np.float64]
-    contact: float
-
-
-def best_buffer(days: Sequence[DayPlans], config: StandsConfig) -> str:
-    """The first-come peer at its best: the buffer with the fewest conflict minutes on these very days."""
-    names = [buffer_name(buffer) for buffer in config.evaluation.buffers]
-    return min(names, key=lambda name: minutes(days, name).sum())
-
-
-def equal_contact_buffer(days: Sequence[DayPlans], config: StandsConfig) -> Peer:
-    """First come with the same contact share as ours: the best mix of two buffers, one on some days, one on the others.
-
-    A mix with the weights that bring both to our contact share over these days; of all such pairs, and of
-    all buffers with at least our share, the one with the fewest conflict minutes. Where no buffer reaches our share,
-    the one with the highest.
-    """
-    peers = [
-        Peer(f"{buffer}", minutes(days, buffer_name(buffer)), method_contact(days, buffer_name(buffer)))
-        for buffer in config.evaluation.buffers
-    ]
-    ours = method_contact(days, OURS)
-    # One buffer alone that brings at least as many passengers to a contact stand is a peer as it is.
-    found = [Peer(buffer_name(int(peer.name)), peer.minutes, peer.contact) for peer in peers if peer.contact >= ours]
-    for high in peers:
-        for low in peers:
-            if high.contact >= ours > low.contact:
-                share = (ours - low.contact) / (high.contact - low.contact)
-                name = f"first come, {high.name} and {low.name} min buffers mixed"
-                found.append(Peer(name, share * high.minutes + (1 - share) * low.minutes, ours))
-    if not found:
-        top = max(peers, key=lambda peer: peer.contact)
-        return Peer(buffer_name(int(top.name)), top.minutes, top.contact)
-    return min(found, key=lambda peer: peer.minutes.sum())
-
 
 def headlines(days: Sequence[DayPlans], config: StandsConfig) -> list[Headline]:
     """Conflict minutes against the best peers, and what the plan costs the passengers."""
-    best, equal = _peer(days, best_buffer(days, config)), equal_contact_buffer(days, config)
+    best, equal = peer_of(days, best_buffer(days, config)), equal_contact_buffer(days, config)
     share = f"{100 * method_contact(days, OURS):.1f} % of passengers at a contact stand"
     return [
         _minutes_headline(
@@ -112,7 +61,7 @@ def headlines(days: Sequence[DayPlans], config: StandsConfig) -> list[Headline]:
         _minutes_headline(
             "Conflict minutes a day, plan of the day before",
             minutes(days, DAY_AHEAD),
-            _peer(days, CLIMATOLOGY),
+            peer_of(days, CLIMATOLOGY),
             "the peer searches too, on climatology instead of learning",
         ),
         Headline(
@@ -127,12 +76,8 @@ def headlines(days: Sequence[DayPlans], config: StandsConfig) -> list[Headline]:
     ]
 
 
-def _peer(days: Sequence[DayPlans], method: str) -> Peer:
-    return Peer(method, minutes(days, method), method_contact(days, method))
-
-
 def _minutes_headline(name: str, values: NDArray[np.float64], peer: Peer, note: str) -> Headline:
-    bounds = _ratio_bounds(values, peer.minutes)
+    bounds = ratio_bounds(values, peer.minutes)
     return Headline(
         name=name,
         value=float(values.mean()),
@@ -187,15 +132,16 @@ def methods_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
 def ratios_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
     """Our plans against each peer, day by day."""
     pairs = [
-        (OURS, _peer(days, best_buffer(days, config)), "against the best of all buffers"),
+        (OURS, peer_of(days, best_buffer(days, config)), "against the best of all buffers"),
         (OURS, equal_contact_buffer(days, config), "against buffers at equal contact"),
-        (OURS, _peer(days, SOFT_BUFFER), "against a search with a fixed buffer"),
-        (OURS, _peer(days, CLIMATOLOGY_MENDED), "learning at T-2 h, both mended"),
-        (DAY_AHEAD, _peer(days, CLIMATOLOGY), "learning at T-24 h, both searched"),
-        (OURS, _peer(days, DAY_AHEAD), "mending, both learned"),
-        (CLIMATOLOGY_MENDED, _peer(days, CLIMATOLOGY), "mending, neither learned"),
-        (DAY_AHEAD, _peer(days, DAY_AHEAD_GREEDY), "search, both learned"),
-        (CLIMATOLOGY, _peer(days, CLIMATOLOGY_GREEDY), "search, neither learned"),
+        (OURS, peer_of(days, SOFT_BUFFER), "against a search with a fixed buffer"),
+        (OURS, peer_of(days, CLIMATOLOGY_MENDED), "learning at T-2 h, both mended"),
+        (OURS, equal_contact_climatology(days), "learning at T-2 h, at equal contact"),
+        (DAY_AHEAD, peer_of(days, CLIMATOLOGY), "learning at T-24 h, both searched"),
+        (OURS, peer_of(days, DAY_AHEAD), "mending, both learned"),
+        (CLIMATOLOGY_MENDED, peer_of(days, CLIMATOLOGY), "mending, neither learned"),
+        (DAY_AHEAD, peer_of(days, DAY_AHEAD_GREEDY), "search, both learned"),
+        (CLIMATOLOGY, peer_of(days, CLIMATOLOGY_GREEDY), "search, neither learned"),
     ]
     rows: list[list[str | float | None]] = []
     for ours, peer, what in pairs:
@@ -206,7 +152,7 @@ def ratios_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
                 ours,
                 peer.name,
                 float(values.sum() / peer.minutes.sum()) if peer.minutes.sum() else None,
-                _ratio_bounds(values, peer.minutes),
+                ratio_bounds(values, peer.minutes),
                 100 * (method_contact(days, ours) - peer.contact),
             ]
         )
@@ -356,7 +302,7 @@ def _nearest(levels: tuple[float, ...], wanted: float) -> int:
     return int(np.argmin(np.abs(np.array(levels) - wanted)))
 
 
-def _ratio_bounds(ours: NDArray[np.float64], peer: NDArray[np.float64]) -> str | None:
+def ratio_bounds(ours: NDArray[np.float64], peer: NDArray[np.float64]) -> str | None:
     """The interval of the ratio; None for a single day, or where days without a conflict could fill a resample."""
     days, calm = len(peer), int((peer == 0).sum())
     if days < 2 or (calm / days) ** days > 1e-8:

@@ -1,11 +1,9 @@
 """What is known of a departure at the moment its delay is forecast, and nothing later.
 
-Two decision times: T-24 h, when the day's plan is drawn up, and T-2 h, when the stand is fixed (earlier if the
-aircraft is on block by then). Every value carries the time it became known; a test holds each to its decision time,
-and another deletes the future and finds the features unchanged to the bit.
-
-Two causal building blocks: the delay so far, min(actual, now) - scheduled, which is known of every departure that is
-due, gone or not; and the last weather report.
+Decision times: T-24 h, when the day's plan is drawn up; T-2 h, when the stand is fixed (earlier if the aircraft is on
+block by then); and later moments at which a departure still waits, because its stand is then wanted by others. Every
+value carries the time it became known; a test holds each to its decision time, and another deletes the future and
+finds the features unchanged to the bit.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.config import TurnConfig
+from demos.stands.states import GRID, Block, minutes_since_1970, queue, rotation, state
 from demos.stands.turns import scheduled_on_block
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 Lead = Literal["T-24h", "T-2h"]
 LEADS: tuple[Lead, ...] = ("T-24h", "T-2h")
-GRID = 15
 ALWAYS = np.iinfo(np.int64).min
 CATEGORIES = ("carrier", "origin", "dest")
 STATES = (
@@ -36,6 +34,7 @@ STATES = (
     (("carrier",), 4),
     (("dest",), 6),
 )
+STATES_OF_THE_DAY = (*STATES, (("origin",), 1), ((), 2), (("origin", "carrier"), 1), (("origin", "dest"), 4))
 FIX_AHEAD = 30
 # A day old, these tell the season, and a model that has seen January to August learns it wrong. Found by a backtest
 # inside the training months; at T-2 h they help.
@@ -44,17 +43,13 @@ SEASONAL = ("temp", "dewp", "pressure")
 
 @dataclass(frozen=True)
 class Features:
-    """values: (n, p), one row per departure; decided_at: (n,) and known_at[column]: (n,) minutes since 1970, local."""
+    """values: (m, p), one row per departure and moment; decided_at: (m,) and known_at[column]: (m,) minutes since 1970,
+    local.
+    """
 
     values: pd.DataFrame
     decided_at: NDArray[np.int64]
     known_at: dict[str, NDArray[np.int64]]
-
-
-def minutes_since_1970(times: pd.Series) -> NDArray[np.int64]:
-    """Whole minutes, (n,); a missing time becomes the largest integer, "not yet"."""
-    whole = times.to_numpy("datetime64[m]").astype(np.int64)
-    return np.where(times.isna().to_numpy(), np.iinfo(np.int64).max, whole)
 
 
 def decision_times(departures: pd.DataFrame, lead: Lead, rule: TurnConfig) -> NDArray[np.int64]:
@@ -71,24 +66,40 @@ def decision_times(departures: pd.DataFrame, lead: Lead, rule: TurnConfig) -> ND
 def build_features(flights: Flights, lead: Lead, rule: TurnConfig) -> Features:
     """Features of all departures at one lead. Raises nothing: what is unknown is NaN."""
     departures = flights.departures
-    decided = decision_times(departures, lead, rule)
-    blocks = [_schedule(departures)]
-    blocks += [_state(departures, decided, keys, hours) for keys, hours in STATES]
+    decided, everyone = decision_times(departures, lead, rule), np.arange(len(departures))
     if lead == "T-2h":
+        return features_at(flights, everyone, decided)
+    blocks = [_schedule(departures, everyone)]
+    blocks += [state(departures, everyone, decided, keys, hours) for keys, hours in STATES]
+    blocks.append(_weather(departures, flights.weather, everyone, decided))
+    found = _joined(blocks, decided)
+    return Features(found.values.drop(columns=list(SEASONAL)), decided, {
+        name: known for name, known in found.known_at.items() if name not in SEASONAL
+    })  # fmt: skip
+
+
+def features_at(flights: Flights, rows: NDArray[np.int64], decided: NDArray[np.int64]) -> Features:
+    """Features of the departures `rows` (m,) at moments of the day `decided` (m,), minutes since 1970 on the grid."""
+    departures = flights.departures
+    to_go = minutes_since_1970(departures["std"])[rows] - decided
+    blocks: list[Block] = [
+        _schedule(departures, rows),
+        (pd.DataFrame({"minutes_to_go": to_go.astype("float32")}), np.full(len(rows), ALWAYS)),
+        *(state(departures, rows, decided, keys, hours) for keys, hours in STATES_OF_THE_DAY),
+        queue(departures, rows, decided),
         # The data hold the tail that flew; a day ahead it may still be swapped.
-        blocks.append(_rotation(departures, decided))
-    blocks.append(_weather(departures, flights.weather, decided))
+        rotation(departures, rows, decided),
+        _weather(departures, flights.weather, rows, decided),
+    ]
+    return _joined(blocks, decided)
+
+
+def _joined(blocks: list[Block], decided: NDArray[np.int64]) -> Features:
     values = pd.concat([block for block, _ in blocks], axis=1)
-    if lead == "T-24h":
-        values = values.drop(columns=list(SEASONAL))
-    known_at = {name: known for block, known in blocks for name in block.columns if name in values}
-    return Features(values, decided, known_at)
+    return Features(values, decided, {name: known for block, known in blocks for name in block.columns})
 
 
-Block = tuple[pd.DataFrame, "NDArray[np.int64]"]
-
-
-def _schedule(departures: pd.DataFrame) -> Block:
+def _schedule(departures: pd.DataFrame, rows: NDArray[np.int64]) -> Block:
     """The published schedule, aircraft type and destination: known days ahead."""
     std = departures["std"]
     hour, day, origin = std.dt.floor("h"), std.dt.floor("D"), departures["origin"]
@@ -106,73 +117,27 @@ def _schedule(departures: pd.DataFrame) -> Block:
     ).astype("float32")
     for name in CATEGORIES:
         block[name] = departures[name].astype("category")
-    return block, np.full(len(block), ALWAYS)
+    return block.iloc[rows].reset_index(drop=True), np.full(len(rows), ALWAYS)
 
 
-def _state(departures: pd.DataFrame, decided: NDArray[np.int64], keys: tuple[str, ...], hours: int) -> Block:
-    """Delay so far of departures due in the last `hours`, by `keys`: mean, share over 15 min, share still waiting."""
-    std, atd = minutes_since_1970(departures["std"]), minutes_since_1970(departures["atd"])
-    steps = hours * 60 // GRID
-    # Each departure counts at the `steps` grid times from its scheduled time on.
-    grid = -(-std // GRID)[:, None] + np.arange(steps)
-    now = grid * GRID
-    so_far = np.clip(np.minimum(atd[:, None], now) - std[:, None], -15, 360)
-    late = so_far > 15
-    group, _ = pd.MultiIndex.from_frame(departures[list(keys)]).factorize()
-    first, last = grid.min(), grid.max()
-    span = last - first + 1
-    cell = (group[:, None] * span + grid - first).ravel()
-    size = (group.max() + 1) * span
-    count = np.bincount(cell, minlength=size)
-    totals = [so_far, late, late & (atd[:, None] > now)]
-    wanted = decided // GRID
-    inside = (wanted >= first) & (wanted <= last)
-    at = np.where(inside, group * span + wanted - first, 0)
-    found = inside & (count[at] > 0)
-    name = "_".join(keys)
-    columns = {}
-    for label, total in zip(("mean", "late", "waiting"), totals, strict=True):
-        sums = np.bincount(cell, weights=total.ravel(), minlength=size)
-        values = np.where(found, sums[at] / np.maximum(count[at], 1), np.nan)
-        columns[f"{name}_{hours}h_{label}"] = values.astype("float32")
-    return pd.DataFrame(columns, index=departures.index), decided
-
-
-def _rotation(departures: pd.DataFrame, decided: NDArray[np.int64]) -> Block:
-    """The same tail's last departure from any airport in the data: its delay so far, and how long ago it was due."""
-    std, atd = minutes_since_1970(departures["std"]), minutes_since_1970(departures["atd"])
-    tail, _ = pd.factorize(departures["tail"])
-    order = np.lexsort((std, tail))
-    key = tail[order].astype(np.int64) * 2**40 + std[order]
-    at = np.searchsorted(key, tail.astype(np.int64) * 2**40 + decided, side="right") - 1
-    before = order[np.maximum(at, 0)]
-    recent = (at >= 0) & (tail[before] == tail) & (tail >= 0) & (decided - std[before] <= 14 * 60)
-    so_far = np.clip(np.minimum(atd[before], decided) - std[before], -15, 600)
-    block = pd.DataFrame(
-        {
-            "rotation_delay": np.where(recent, so_far, np.nan),
-            "rotation_ago": np.where(recent, std - std[before], np.nan),
-        },
-        index=departures.index,
-    )
-    return block.astype("float32"), decided
-
-
-def _weather(departures: pd.DataFrame, weather: pd.DataFrame, decided: NDArray[np.int64]) -> Block:
+def _weather(
+    departures: pd.DataFrame, weather: pd.DataFrame, rows: NDArray[np.int64], decided: NDArray[np.int64]
+) -> Block:
     """The last report of the origin that was out by the decision, at most 6 h old, and rain over its last 3 reports."""
     names = [name for name in weather.columns if name not in ("origin", "known_at")]
     columns = [*names, "precip_3h"]
-    known = np.full(len(departures), ALWAYS)
-    block = pd.DataFrame(np.nan, index=departures.index, columns=columns, dtype="float32")
-    for origin, rows in departures.groupby("origin", sort=False).indices.items():
+    known = np.full(len(rows), ALWAYS)
+    block = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    origins = departures["origin"].iloc[rows].reset_index(drop=True)
+    for origin, here in origins.groupby(origins, sort=False).indices.items():
         reports = weather[weather["origin"] == origin]
         if reports.empty:
             continue
         out = minutes_since_1970(reports["known_at"])
-        at = np.searchsorted(out, decided[rows], side="right") - 1
-        fresh = (at >= 0) & (decided[rows] - out[np.maximum(at, 0)] <= 6 * 60)
+        at = np.searchsorted(out, decided[here], side="right") - 1
+        fresh = (at >= 0) & (decided[here] - out[np.maximum(at, 0)] <= 6 * 60)
         table = reports[names].assign(precip_3h=reports["precip"].rolling(3, min_periods=1).sum())
         values = table.to_numpy("float32")[np.maximum(at, 0)]
-        block.iloc[rows] = np.where(fresh[:, None], values, np.nan)
-        known[rows] = np.where(fresh, out[np.maximum(at, 0)], ALWAYS)
-    return block, known
+        block[here] = np.where(fresh[:, None], values, np.nan)
+        known[here] = np.where(fresh, out[np.maximum(at, 0)], ALWAYS)
+    return pd.DataFrame(block, columns=columns), known

@@ -10,8 +10,8 @@ from matplotlib import pyplot
 from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
-from demos.stands.evaluate import OURS, best_buffer, contact_share, minutes
 from demos.stands.forecast import Forecasts
+from demos.stands.peers import OURS, best_buffer, contact_share, minutes
 from demos.stands.plan import (
     CLIMATOLOGY,
     CLIMATOLOGY_GREEDY,

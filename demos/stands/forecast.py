@@ -20,6 +20,7 @@ from demos.stands.delay import (
     split_by_time,
 )
 from demos.stands.features import LEADS, Lead, build_features
+from demos.stands.refresh import Refresh, fit_on_the_day, refresh_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Forecasts:
     climatology: NDArray[np.float64]
     climatology_recalibrated: NDArray[np.float64]
     leads: dict[Lead, LeadForecast]
+    refreshed: tuple[Refresh, ...] = ()
 
 
 def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run) -> Forecasts:
@@ -64,19 +66,22 @@ def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run
     end = pd.Timestamp(config.days.last + timedelta(days=2))
     rows = np.flatnonzero((std >= pd.Timestamp(config.days.calibrate_from)) & (std < end))
     kept = departures.iloc[rows].reset_index(drop=True)
-    levels = config.delay.levels
+    levels, window, since = config.delay.levels, config.delay.recalibrate_days, config.days.test_from
     leads = {}
     for lead in LEADS:
         run.say(f"learning delay quantiles at {lead} from {split.train.sum():,} departures")
         features = build_features(flights, lead, config.turn)
-        model = fit(features.values, delay, split.train, config.delay, config.seed)
+        if lead == "T-24h":
+            model = fit(features.values, delay, split.train, config.delay, config.seed)
+        else:
+            model = fit_on_the_day(flights, features, split.train, config)
         bare, decided_at = model.predict(features.values.iloc[rows]), features.decided_at[rows]
         month = shift_to_fit(bare, delay[rows], split.calibrate[rows], levels)
-        rolling = recalibrate(bare, kept, decided_at, levels, config.delay.recalibrate_days, config.days.test_from)
+        rolling = recalibrate(bare, kept, decided_at, levels, window, since)
         leads[lead] = LeadForecast(decided_at, rolling, bare, np.sort(bare + month, axis=1), model)
     usual = climatology(departures, delay, split.train, levels)[rows]
     # The peer gets what ours gets: as of the earlier lead, it too is shifted to fit the last days.
-    early, window = leads["T-24h"].decided_at, config.delay.recalibrate_days
-    recalibrated = recalibrate(usual, kept, early, levels, window, config.days.test_from)
+    recalibrated = recalibrate(usual, kept, leads["T-24h"].decided_at, levels, window, since)
+    refreshed = refresh_all(flights, rows, leads["T-2h"].model, config, origin)
     tested = split.test[rows] & (kept["std"] < pd.Timestamp(config.days.last + timedelta(days=1))).to_numpy()
-    return Forecasts(kept, delay[rows], tested, usual, recalibrated, leads)
+    return Forecasts(kept, delay[rows], tested, usual, recalibrated, leads, refreshed)

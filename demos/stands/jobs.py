@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.airport import Airport
-from demos.stands.features import FIX_AHEAD, GRID, minutes_since_1970
+from demos.stands.features import FIX_AHEAD
 from demos.stands.orders import require_known_locks
 from demos.stands.plan import HINDSIGHT, DayJob, DayPlans
 from demos.stands.problem import UNASSIGNED
+from demos.stands.states import GRID, minutes_since_1970
 from demos.stands.tows import split_long_stays
 from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError
@@ -55,6 +56,7 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
                 early.recalibrated[rows],
                 late.recalibrated[rows],
                 np.minimum(late.decided_at[rows], begins),
+                tuple((refresh.at[rows], refresh.quantiles[rows]) for refresh in forecasts.refreshed),
             )
         )
     return jobs

@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from demos.stands.airport import Airport
+from demos.stands.beliefs import Later, beliefs, sampled
 from demos.stands.column_generation.engine import plan_by_prices
-from demos.stands.features import minutes_since_1970
 from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
-from demos.stands.risk import expected_overlap, given_so_far, sample_delays
+from demos.stands.risk import expected_overlap
 from demos.stands.search import SearchLog, search
-from demos.stands.turns import Turns, occupation, real_delays, real_occupation
+from demos.stands.turns import Turns, occupation, real_occupation
 from demos.stands.verify import Orders, Stay, broken_rules, violations
 from shared.seed import generator
 
@@ -42,7 +41,10 @@ def buffer_name(buffer: int) -> str:
 
 @dataclass(frozen=True)
 class DayJob:
-    """What one day's planning is given: quantiles are (n, k) delays [min]; decided_at is (n,) minutes since 1970."""
+    """What one day's planning is given: quantiles are (n, k) delays [min]; decided_at is (n,) minutes since 1970.
+
+    learned_later: forecasts made anew after `decided_at`, as in `beliefs`.
+    """
 
     turns: Turns
     airport: Airport
@@ -51,6 +53,7 @@ class DayJob:
     day_ahead: NDArray[np.float64]
     on_the_day: NDArray[np.float64]
     decided_at: NDArray[np.int64]
+    learned_later: Later = ()
 
 
 @dataclass(frozen=True)
@@ -76,25 +79,40 @@ def plan_day(job: DayJob) -> DayPlans:
     soft = cost.model_copy(update={"buffer": 60, "buffer_per_minute": 0.3})
     _, plans[SOFT_BUFFER], _ = optimise(job, problem_for(job, soft, np.zeros_like(blind.pair_float)))
     usual, ahead = risk_of(job, job.climatology), risk_of(job, job.day_ahead)
-    by_climatology = problem_for(job, cost, usual)
+    by_climatology, day_ahead = problem_for(job, cost, usual), problem_for(job, cost, ahead)
     plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, by_climatology)
-    plans[CLIMATOLOGY_MENDED] = mend(job, by_climatology, plans[CLIMATOLOGY], job.climatology, job.climatology)
-    day_ahead = problem_for(job, cost, ahead)
+    plans[CLIMATOLOGY_MENDED] = mend_usual(job, by_climatology, plans[CLIMATOLOGY])
     plans[DAY_AHEAD_GREEDY], plans[DAY_AHEAD], logs[DAY_AHEAD] = optimise(job, day_ahead)
-    plans[ON_THE_DAY] = mend(job, day_ahead, plans[DAY_AHEAD], job.day_ahead, job.on_the_day)
+    plans[ON_THE_DAY] = mend_learned(job, day_ahead, plans[DAY_AHEAD])
     _, plans[HINDSIGHT], _ = optimise(job, problem_for(job, cost, real_overlap(job)))
+    replays = {name: judged(job, plan) for name, plan in plans.items()}
+    return DayPlans(job.turns, plans, replays, logs, _front(job, usual, ahead))
 
-    front: dict[tuple[str, float], Replay] = {}
-    for weight in config.evaluation.front_weights:
+
+def _front(job: DayJob, usual: NDArray[np.float64], ahead: NDArray[np.float64]) -> dict[tuple[str, float], Replay]:
+    """The plans at other prices of a remote stand. usual, ahead: (n, n) expected overlaps a day ahead."""
+    cost, front = job.config.cost, {}
+    for weight in job.config.evaluation.front_weights:
         dearer = cost.model_copy(update={"remote_per_100_pax": cost.remote_per_100_pax * weight})
-        _, plan, _ = optimise(job, problem_for(job, dearer, usual))
-        front[CLIMATOLOGY, weight] = judged(job, plan)
-        dearer_ahead = problem_for(job, dearer, ahead)
-        _, plan, _ = optimise(job, dearer_ahead)
-        front[DAY_AHEAD, weight] = judged(job, plan)
-        mended = mend(job, dearer_ahead, plan, job.day_ahead, job.on_the_day)
-        front[ON_THE_DAY, weight] = judged(job, mended)
-    return DayPlans(job.turns, plans, {name: judged(job, plan) for name, plan in plans.items()}, logs, front)
+        for overlap, method, mended, mend_by in (
+            (usual, CLIMATOLOGY, CLIMATOLOGY_MENDED, mend_usual),
+            (ahead, DAY_AHEAD, ON_THE_DAY, mend_learned),
+        ):
+            problem = problem_for(job, dearer, overlap)
+            _, plan, _ = optimise(job, problem)
+            front[method, weight] = judged(job, plan)
+            front[mended, weight] = judged(job, mend_by(job, problem, plan))
+    return front
+
+
+def mend_usual(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Mended on climatology and on what happens."""
+    return mend(job, problem, plan, job.climatology, job.climatology)
+
+
+def mend_learned(job: DayJob, problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Mended on what was learned, as of each moment."""
+    return mend(job, problem, plan, job.day_ahead, job.on_the_day, job.learned_later)
 
 
 def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> Problem:
@@ -104,12 +122,8 @@ def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> 
 
 def risk_of(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, n) expected overlap under predicted quantiles (n, k)."""
-    return expected_overlap(*occupation(job.turns, _sampled(job, quantiles), job.config.turn), job.turns)
-
-
-def _sampled(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    draws = generator(job.config.seed, "delays", job.turns.day.isoformat())
-    return sample_delays(quantiles, job.config.delay.levels, job.config.delay.scenarios, draws)
+    there = occupation(job.turns, sampled(job, quantiles), job.config.turn)
+    return expected_overlap(*there, job.turns, tail=job.config.cost.tail)
 
 
 def real_overlap(job: DayJob) -> NDArray[np.float64]:
@@ -132,43 +146,24 @@ def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[
 
 
 def mend(
-    job: DayJob, problem: Problem, plan: NDArray[np.int64], early: NDArray[np.float64], late: NDArray[np.float64]
+    job: DayJob,
+    problem: Problem,
+    plan: NDArray[np.int64],
+    early: NDArray[np.float64],
+    late: NDArray[np.float64],
+    later: Later = (),
 ) -> NDArray[np.int64]:
     """Go through the day; at each decision time use what is known by then, search on, and fix the stands that fall due.
 
     A turn's stand falls due at T-2 h, or half an hour before on-block if that is earlier, and never changes afterwards.
-    Its forecast is replaced then; later, only what has really happened to it counts: that it has left, or that it has
-    not left yet. Nothing is used before it is known: until its own T-24 h, a turn has the climatology's forecast.
-    early, late: (n, k) quantiles [min] known at T-24 h and at `decided_at`.
+    early, late, later: forecasts as in `beliefs`.
     """
-    delays, ahead, fresh = _sampled(job, job.climatology), _sampled(job, early), _sampled(job, late)
     draws = generator(job.config.seed, "mend", job.turns.day.isoformat())
-    midnight = int(minutes_since_1970(pd.Series([pd.Timestamp(job.turns.day)]))[0])
-    left = real_delays(job.turns)
-    ahead_at = midnight + job.turns.sobt - 24 * 60
-    issued = ahead_at <= job.decided_at.min(initial=np.iinfo(np.int64).max)
-    delays[issued] = ahead[issued]
-    overlap = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns)
-    problem = replace(problem, pair=pair_costs(job.turns, job.config.cost, overlap))
-    for now in np.unique(job.decided_at):
-        new = np.flatnonzero(~issued & (ahead_at <= now))
-        delays[new], issued[new] = ahead[new], True
-        due = np.flatnonzero(job.decided_at == now)
-        delays[due], issued[due] = fresh[due], True
-        waited = now - midnight - job.turns.sobt
-        news = [*new, *due]
-        for turn in np.flatnonzero((job.decided_at < now) & (np.ptp(delays, axis=1) > 0)):
-            gone = left[turn] <= waited[turn]
-            if gone:
-                delays[turn] = left[turn]
-            elif waited[turn] > delays[turn].min():
-                delays[turn] = given_so_far(delays[turn], waited[turn], draws)
-            else:
-                continue
-            news.append(turn)
-        rows = np.unique(news)
-        overlap[rows] = expected_overlap(*occupation(job.turns, delays, job.config.turn), job.turns, rows)
-        overlap[:, rows] = overlap[rows].T
+    overlap = np.zeros((len(job.turns), len(job.turns)))
+    for now, delays, news in beliefs(job, early, late, later, draws):
+        there = occupation(job.turns, delays, job.config.turn)
+        overlap[news] = expected_overlap(*there, job.turns, news, job.config.cost.tail)
+        overlap[:, news] = overlap[news].T
         problem = replace(problem, pair=pair_costs(job.turns, job.config.cost, overlap))
         plan, _ = search(problem, plan, job.config.mending, draws, locked=job.decided_at < now)
     return plan

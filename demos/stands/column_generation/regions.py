@@ -72,9 +72,7 @@ def _regions(
             yield stands
 
 
-def region(
-    problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64]
-) -> tuple[Problem, NDArray[np.int64]]:
+def region(problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64]) -> tuple[Problem, NDArray[np.int64]]:
     """The problem of some stands (positions, in order) and of the turns (r,) on them or nowhere; all others stay.
 
     Couplings between turns of the region are left out: the whole plan's cost has to judge.

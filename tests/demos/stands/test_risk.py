@@ -125,3 +125,18 @@ def test_a_delay_of_thirteen_hours_is_seen_by_hindsight() -> None:
     on_block, off_block = occupation(turns, np.array([780.0, 0.0]), TurnConfig())
     assert off_block[0] == 1320
     assert expected_overlap(on_block[:, None], off_block[:, None], turns)[0, 1] == 10
+
+
+@FEW
+@given(st.integers(0, 99), st.sampled_from([0.05, 0.2, 0.5]))
+def test_the_tail_is_the_mean_of_the_worst_scenarios_of_each_two_turns(seed: int, tail: float) -> None:
+    turns = make_turns([(300, 360), (380, 450), (430, 500)])
+    there = occupation(turns, draws(seed).exponential(60, (3, 40)) - 15, TurnConfig())
+    on_block, off_block = there
+    found = expected_overlap(*there, turns, tail=tail)
+    for one, two in ((0, 1), (0, 2), (1, 2)):
+        minutes = np.minimum(off_block[one], off_block[two]) - np.maximum(on_block[one], on_block[two])
+        worst = np.sort(np.maximum(minutes, 0))[-round(tail * 40) :]
+        assert found[one, two] == pytest.approx(worst.mean(), abs=1e-3)
+    assert (found >= expected_overlap(*there, turns) - 1e-6).all()
+    assert np.array_equal(found, found.T)
