@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.stands.airport import Airport
 from demos.stands.beliefs import Later, beliefs, sampled
-from demos.stands.column_generation.engine import plan_by_prices
+from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
@@ -140,7 +140,7 @@ def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[
     plan, log = search(problem, start, job.config.search, draws)
     if job.config.prices.dives:
         since = log.curve[-1][0]
-        plan, latest, _ = plan_by_prices(problem, plan, job.config.prices, draws)
+        plan, latest = plan_by_regions(problem, plan, job.config.prices, draws)
         log.add(latest, since)
     return start, plan, log
 

@@ -37,8 +37,8 @@ def _greedy(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
 
 
 def _dual(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
-    """Greedy, a short search, then dives that are searched on, until the time is over."""
-    from demos.stands.column_generation.engine import plan_by_prices
+    """Greedy, a short search, then dives that are searched on, of regions where it is large, until the time is over."""
+    from demos.stands.column_generation.regions import plan_by_regions
     from demos.stands.search import search
 
     draws, plan = generator(config.seed, "bench"), greedy_cost(problem)
@@ -47,7 +47,7 @@ def _dual(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) 
         plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1}), draws)
         offer(plan)
     limits = config.prices.model_copy(update={"dives": 10**6, "seconds": seconds})
-    plan_by_prices(problem, plan, limits, draws, offer)
+    plan_by_regions(problem, plan, limits, draws, offer)
     return False
 
 
@@ -132,9 +132,9 @@ def _pairwise(problem: Problem, seconds: float, offer: Offer, config: StandsConf
 
 
 def _compiled() -> None:
-    from demos.stands.column_generation import engine, paths
+    from demos.stands.column_generation import paths, regions
 
-    assert engine
+    assert regions
     paths.compile_all()
 
 

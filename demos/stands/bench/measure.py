@@ -44,7 +44,7 @@ def measure(config: StandsConfig, run: Run) -> Result:
     for size in config.bench.sizes:
         for name in (*size.contenders, *size.longer):
             if name not in CONTENDERS:
-                raise UserError(f"bench.sizes: no contender {name!r}{did_you_mean(name, CONTENDERS)}")
+                raise UserError(f"bench, {size.name}: no contender {name!r}{did_you_mean(name, CONTENDERS)}")
     flights = load_flights(config.data.flights)
     found = {size.name: _one_size(flights.departures, size, config, run) for size in config.bench.sizes}
     sizes = {size.name: size for size in config.bench.sizes}
@@ -65,7 +65,7 @@ def measure(config: StandsConfig, run: Run) -> Result:
 
 def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> list[Measured]:  # type: ignore[no-untyped-def]
     found = []
-    for number in run.track(size.name, range(config.bench.days)):
+    for number in run.track(size.name, range(size.problems)):
         day = config.bench.first + timedelta(days=number * config.bench.step)
         problem = bench_problem(departures, size, day, config)
         races = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 8  # iterations without progress after which steps become shorter
 MEMORY = 0.9  # of the direction before
+RATE = 0.3  # of Polyak's step, to begin with
 
 
 @dataclass
@@ -43,7 +44,7 @@ def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: i
 
     upper: the cost of any plan [1/100 min].
     """
-    began, rate, idle = time.perf_counter(), 1.0, 0
+    began, rate, idle = time.perf_counter(), RATE, 0
     found, at = Bound(0, np.zeros_like(prices)), prices.astype(np.float64)
     direction = np.zeros(len(prices))
     for _ in range(iterations):

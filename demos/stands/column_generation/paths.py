@@ -27,13 +27,11 @@ def _labels_of(turn, net, paid, alone, before_it, third, labels, groups, spans, 
     """
     value, second = labels
     before, least, start, by_least = groups
-    limit = net[turn] + alone[turn]
-    best = limit
+    limit = best = net[turn] + alone[turn]
     for one in before_it:
         base, first = paid[one] + net[turn], counts[0]
         fresh = net[one] + alone[one] + base
-        top = min(limit, fresh)
-        end = first
+        top, end = min(limit, fresh), first
         if fresh < limit:
             value[end], second[end] = fresh, NONE
             end += 1
@@ -41,48 +39,43 @@ def _labels_of(turn, net, paid, alone, before_it, third, labels, groups, spans, 
             group = by_least[rank]
             if least[group] + base >= top:
                 break
-            two = before[group]
-            reached = base + paid[two]
-            if least[group] + reached >= top:
-                continue
+            reached = base + paid[before[group]]
             if third:
-                cheapest = NOWHERE
+                cheapest = top - reached
                 for label in range(start[group], start[group + 1]):
                     if value[label] >= cheapest:
                         break
-                    here = value[label]
-                    if second[label] != NONE:
-                        here += paid[second[label]]
-                    cheapest = min(cheapest, here)
+                    cheapest = min(cheapest, value[label] + (paid[second[label]] if second[label] != NONE else 0))
                 reached += cheapest
-                if reached >= top:
-                    continue
             else:
-                # Only the best label matters, the one before `one` being all that a later turn pays for.
                 reached += least[group]
-                top = reached
-                end = first
+            if reached >= top:
+                continue
+            if not third:  # only the best label matters, the one before `one` being all that a later turn pays for
+                top, end = reached, first
             at = end
             while at > first and value[at - 1] > reached:
                 value[at], second[at] = value[at - 1], second[at - 1]
                 at -= 1
-            value[at], second[at] = reached, two
+            value[at], second[at] = reached, before[group]
             end += 1
-        # Where memory ends, the best label is kept and forgets what it would pay for: still a bound.
-        if end > len(value) - len(net) - len(before):
+        if end > len(value) - len(net) - len(before):  # memory ends: the best label stays and forgets what it would pay
             value[first], second[first], end = value[first], NONE, min(end, first + 1)
         if end > first:
-            before[counts[1]], least[counts[1]], start[counts[1]] = one, value[first], first
-            at = counts[1]
-            while at > spans[turn, 0] and least[by_least[at - 1]] > value[first]:
-                by_least[at] = by_least[at - 1]
-                at -= 1
-            by_least[at] = counts[1]
-            counts[1] += 1
-            start[counts[1]] = end
-            counts[0] = end
-            best = min(best, value[first])
+            before[counts[1]], least[counts[1]], start[counts[1]], start[counts[1] + 1] = one, value[first], first, end
+            counts[0], counts[1], best = end, counts[1] + 1, min(best, value[first])
     return best
+
+
+@njit(cache=True)
+def _rank(by_least, least, first, end):  # type: ignore[no-untyped-def]
+    """Write the groups from `first` to before `end` in order of their least value."""
+    for group in range(first, end):
+        at = group
+        while at > first and least[by_least[at - 1]] > least[group]:
+            by_least[at] = by_least[at - 1]
+            at -= 1
+        by_least[at] = group
 
 
 @njit(cache=True)
@@ -156,6 +149,7 @@ def _days_of_group(net, paid, turns, third, memory, costs, paths):  # type: igno
         spans[turn, 0] = counts[1]
         best[turn] = _labels_of(turn, net, paid[turn], alone, near[:many], third, labels, groups, spans, counts)
         spans[turn, 1] = counts[1]
+        _rank(groups[3], groups[1], spans[turn, 0], spans[turn, 1])
     ends = np.argsort(best)[: len(costs)]
     for rank in range(len(ends)):
         if best[ends[rank]] >= 0:

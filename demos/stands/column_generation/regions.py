@@ -32,13 +32,18 @@ def plan_by_regions(
 ) -> tuple[NDArray[np.int64], SearchLog]:
     """Improve `start` (n,) region by region, each stand in `config.dives` regions at least; never returns a worse plan.
 
-    offer: is given each better plan.
+    offer: is given each better plan. An airport of at most `config.region` stands is one region.
     """
+    if problem.n_stands <= config.region:
+        whole, log, _ = plan_by_prices(problem, start, config, generator, offer)
+        return whole, log
     began, plan = time.perf_counter(), start
     log = SearchLog(curve=[(0.0, plan_cost(problem, plan))])
     once = config.model_copy(update={"dives": 1})
     for stands in _regions(problem, plan, config, generator):
         part, turns = region(problem, plan, stands)
+        if not len(turns):
+            continue
         found, latest, _ = plan_by_prices(part, _places(plan[turns], stands), once, generator)
         candidate = plan.copy()
         candidate[turns] = np.where(found == UNASSIGNED, UNASSIGNED, stands[found])
@@ -67,7 +72,7 @@ def _regions(
             near = static[plan == centre].mean(axis=0) if (plan == centre).any() else static.mean(axis=0)
             # Of stands that are as good as each other, those that were in no region yet come first.
             order = np.lexsort((generator.random(problem.n_stands), ~left, near))
-            stands = np.sort(np.unique([centre, *order[: config.region - 1]]))
+            stands = np.sort(np.unique([centre, *order[: config.region_stands - 1]]))
             left[stands] = False
             yield stands
 

@@ -102,9 +102,9 @@ def test_gap_integral_and_time() -> None:
 
 
 def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
-    size = {"stands": 40, "seconds": 0.5, "contenders": [SEARCH, GREEDY], "longer": {SEARCH: 2.0}}
+    size = {"stands": 40, "seconds": 0.5, "contenders": [SEARCH, GREEDY], "longer": {SEARCH: 2.0}, "problems": 1}
     config = stands_config(
-        data={"airport": "lga"}, bench={"sizes": [size], "days": 1},
+        data={"airport": "lga"}, bench={"one_day": size},
         prices={"ascents": 60, "rounds": 30, "bound_rounds": 5},
     )  # fmt: skip
     result = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
@@ -117,7 +117,7 @@ def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
 
 
 def test_an_unknown_contender_is_refused_first(tmp_path: Path) -> None:
-    config = stands_config(bench={"sizes": [{"contenders": ["serch"]}]})
+    config = stands_config(bench={"one_day": {"contenders": ["serch"]}})
     with pytest.raises(UserError, match="no contender 'serch'; did you mean"):
         measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
 

@@ -10,6 +10,7 @@ from demos.stands.column_generation.ascent import share_of_cost
 from demos.stands.column_generation.dive import dive, insert_left_over, shadowed
 from demos.stands.column_generation.engine import plan_by_prices
 from demos.stands.column_generation.lower import find_prices
+from demos.stands.column_generation.regions import plan_by_regions, region
 from demos.stands.column_generation.stand_days import StandDays
 from demos.stands.config import PricesConfig, SearchConfig
 from demos.stands.greedy import greedy_cost
@@ -82,3 +83,37 @@ def test_first_prices_are_whole_and_within_what_a_turn_may_cost() -> None:
     prices = share_of_cost(StandDays(problem), greedy_cost(problem))
     assert prices.dtype == np.int64
     assert prices.max() <= problem.unassigned
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(1, 20), stands=st.integers(2, 6))
+def test_regions_keep_the_hard_rules_and_never_make_a_plan_worse(seed: int, turns: int, stands: int) -> None:
+    problem = random_problem(seed, turns, stands, closures=True)
+    start = greedy_cost(problem)
+    parts = SHORT.model_copy(update={"dives": 1, "region": 2, "region_stands": 2})
+    offered: list[int] = []
+    plan, log = plan_by_regions(
+        problem, start, parts, np.random.default_rng(seed), lambda better: offered.append(plan_cost(problem, better))
+    )
+    assert keeps_hard_rules(problem, plan, np.arange(turns))
+    assert log.curve[-1][1] == plan_cost(problem, plan) <= plan_cost(problem, start)
+    if stands > 2:
+        assert offered == [cost for _, cost in log.curve[1:]]
+
+
+@FEW
+@given(seed=SEEDS)
+def test_a_region_costs_what_it_adds_to_the_whole(seed: int) -> None:
+    """Whatever is planned in a region, its cost and that of the whole plan differ by the same amount."""
+    problem = random_problem(seed, 14, 4)
+    draws = np.random.default_rng(seed)
+    plan, stands = greedy_cost(problem), np.array([0, 2])
+    part, turns = region(problem, plan, stands)
+    apart = []
+    for _ in range(4):
+        inside = draws.integers(-1, 2, len(turns))
+        whole = plan.copy()
+        whole[turns] = np.where(inside == UNASSIGNED, UNASSIGNED, stands[inside])
+        apart.append(plan_cost(problem, whole) - plan_cost(part, inside))
+        assert keeps_hard_rules(part, inside, np.arange(len(turns))) == keeps_hard_rules(problem, whole, turns)
+    assert len(set(apart)) == 1
