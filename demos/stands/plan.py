@@ -104,10 +104,11 @@ def problem_for(job: DayJob, cost: CostConfig, overlap: NDArray[np.float64]) -> 
 
 def risk_of(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, n) expected overlap under predicted quantiles (n, k)."""
-    return expected_overlap(*occupation(job.turns, _sampled(job, quantiles), job.config.turn), job.turns)
+    return expected_overlap(*occupation(job.turns, sampled(job, quantiles), job.config.turn), job.turns)
 
 
-def _sampled(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+def sampled(job: DayJob, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, scenarios) samples of delay [min] from predicted quantiles (n, k), the same each time."""
     draws = generator(job.config.seed, "delays", job.turns.day.isoformat())
     return sample_delays(quantiles, job.config.delay.levels, job.config.delay.scenarios, draws)
 
@@ -141,7 +142,7 @@ def mend(
     not left yet. Nothing is used before it is known: until its own T-24 h, a turn has the climatology's forecast.
     early, late: (n, k) quantiles [min] known at T-24 h and at `decided_at`.
     """
-    delays, ahead, fresh = _sampled(job, job.climatology), _sampled(job, early), _sampled(job, late)
+    delays, ahead, fresh = sampled(job, job.climatology), sampled(job, early), sampled(job, late)
     draws = generator(job.config.seed, "mend", job.turns.day.isoformat())
     midnight = int(minutes_since_1970(pd.Series([pd.Timestamp(job.turns.day)]))[0])
     left = real_delays(job.turns)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from demos.stands.airport import shadow_pairs, size_rank
 from demos.stands.config import CostConfig, StandsConfig
-from demos.stands.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
 from demos.stands.greedy import greedy_cost
-from demos.stands.live import Change, replan
+from demos.stands.live.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
+from demos.stands.live.replan import Change, replan
+from demos.stands.live.state import DayState, first_state
 from demos.stands.problem import UNASSIGNED, blocked, build_problem, insertion_costs, plan_cost
 from demos.stands.relocate import relocate
-from demos.stands.state import DayState, first_state
 from demos.stands.tows import split_long_stays
 from tests.demos.stands.conftest import FEW, MANY, make_airport, make_turns, random_problem, stands_config
 
