@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 SECONDS = 60  # for a day
 HELD = 0.08  # share of these for which the end is shown
-FADED = 0.25
+FADED, VEIL = 0.25, 0.5
+CLOCK_ROOM = 18  # points between the title and the stands, for the time beside the clock's line
 
 
 def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> Figure:
@@ -43,28 +45,40 @@ def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> Figure
     axes.axvline(first, color="black", linewidth=1.2, gid="clock")
     axes.set_title(
         f"{airport.iata}, {day.turns.day:%A %d %B %Y}: {LIVE}\n{len(way.moved):,} events, {way.changes} stands"
-        f" changed, {len(way.waits)} aircraft waited"
+        f" changed, {len(way.waits)} aircraft waited",
+        pad=CLOCK_ROOM,
     )
     handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in (PLANNED, CHANGED, REAL, CONFLICT)]
     labels = ["planned the day before", "changed while it ran", "came", "conflict"]
-    axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=9)
+    axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=4, fontsize=9)
     figure.canvas.draw()
     # SVG is drawn at 72 units an inch, whatever the dots of the figure.
-    ends = axes.transData.transform([(first, 0), (last, 0)])[:, 0] * 72 / figure.dpi
+    (left, low), (right, high) = axes.transAxes.transform([(0, 0), (1, 1)]) * 72 / figure.dpi
+    box = Box(left, right, 72 * figure.get_figheight() - high, high - low)
     found = run.figure(
         figure,
         "live",
         title="The live day",
         caption=f"{day.turns.day}, a day in {SECONDS} s, over and over; the picture beside it in the run folder shows"
         " how it ended. Grey: planned the day before; it fades when the stand is changed. Orange: where the turn went."
-        " Blue: the aircraft has come, for as long as it really stayed. Red: two were there at once.",
+        " Blue: the aircraft has come; pale: how long it will have stayed. Red: two were there at once.",
         alt=f"Animated Gantt chart of {len(airport.stands)} stands with {way.changes} changes of stand in orange",
     )
-    _animate(run.folder / found.file, shows, (first, last), (float(ends[0]), float(ends[1])))
+    _animate(run.folder / found.file, shows, (first, last), box)
     return found
 
 
 Shows = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the stands are in the SVG: left and right end, top and height [units of the SVG]."""
+
+    left: float
+    right: float
+    top: float
+    height: float
 
 
 def _bars(axes: Axes, day: Lived, way: Followed, config: StandsConfig) -> Iterator[tuple[str, Shows]]:
@@ -95,8 +109,8 @@ def _bars(axes: Axes, day: Lived, way: Followed, config: StandsConfig) -> Iterat
         yield f"met-{number}", (met.start, None)
 
 
-def _animate(file: Path, shows: dict[str, Shows], span: tuple[int, int], ends: tuple[float, float]) -> None:
-    """Tell each named group of an SVG when to show. span: the day [min]; ends: the same as places across."""
+def _animate(file: Path, shows: dict[str, Shows], span: tuple[int, int], box: Box) -> None:
+    """Tell each named group of an SVG when to show. span: the day [min], from end to end of the box."""
     timing = f'dur="{SECONDS}s" repeatCount="indefinite"'
 
     def at(minute: float) -> float:
@@ -111,9 +125,9 @@ def _animate(file: Path, shows: dict[str, Shows], span: tuple[int, int], ends: t
 
     def moved(name: str) -> str:
         if name == "clock":
-            across = f"0 0;{ends[1] - ends[0]:.1f} 0;{ends[1] - ends[0]:.1f} 0"
+            across = f"0 0;{box.right - box.left:.1f} 0;{box.right - box.left:.1f} 0"
             move = f'<animateTransform attributeName="transform" type="translate" {timing} values="{across}"'
-            return f'{move} keyTimes="0;{1 - HELD};1"/>{_quarters(span, ends[0], at, steps)}'
+            return f'{move} keyTimes="0;{1 - HELD};1"/>{_veil(box)}{_quarters(span, box, at, steps)}'
         since, until = shows[name]
         values = [(0.0, 1.0 if since is None else 0.0)]
         values += [(at(since), 1.0)] if since is not None else []
@@ -126,15 +140,20 @@ def _animate(file: Path, shows: dict[str, Shows], span: tuple[int, int], ends: t
     file.write_text(text, encoding="utf-8")
 
 
-def _quarters(span: tuple[int, int], across: float, at, steps) -> str:  # type: ignore[no-untyped-def]
-    """The time beside the clock's line, a quarter of an hour each."""
+def _veil(box: Box) -> str:
+    """What lies behind the clock's line is still to come, and pale."""
+    place = f'x="{box.left:.1f}" y="{box.top:.1f}" width="{box.right - box.left:.1f}" height="{box.height:.1f}"'
+    return f'<rect {place} fill="white" opacity="{VEIL}"/>'
+
+
+def _quarters(span: tuple[int, int], box: Box, at, steps) -> str:  # type: ignore[no-untyped-def]
+    """The time above the clock's line, a quarter of an hour each."""
     found = []
+    place = f'x="{box.left:.1f}" y="{box.top - 4:.1f}" text-anchor="middle" style="font: bold 11px sans-serif"'
     for minute in range(span[0], span[1], 15):
-        shown = steps([(0.0, 0.0), (max(at(minute), 1e-4), 1.0), (at(minute + 15), 0.0)])
+        shown = [(0.0, 0.0), (max(at(minute), 1e-4), 1.0), (at(minute + 15), 0.0)]
         if minute + 15 >= span[1]:
-            shown = steps([(0.0, 0.0), (at(minute), 1.0)])
-        found.append(
-            f'<text x="{across + 3:.1f}" y="12" opacity="0" style="font: bold 11px sans-serif">'
-            f"{minute // 60 % 24:02d}:{minute % 60:02d}{shown}</text>"
-        )
+            shown = [(0.0, 0.0), (at(minute), 1.0)]
+        clock = f"{minute // 60 % 24:02d}:{minute % 60:02d}"
+        found.append(f'<text {place} opacity="0">{clock}{steps(shown)}</text>')
     return "".join(found)

@@ -234,23 +234,21 @@ def price(way: Followed, config: StandsConfig) -> float:
 def lead_table(days: Sequence[Lived], config: StandsConfig) -> Table:
     """How long before on-block stands changed."""
     edges = sorted({0, config.live.frozen, *config.live.change_lead})
-    spans = [(None, edges[0]), *zip(edges, [*edges[1:], None], strict=True)]
+    spans = list(zip(edges, [*edges[1:], np.inf], strict=True))
 
-    def count(way: str, low: int | None, high: int | None) -> float:
+    def count(way: str, low: float, high: float) -> float:
         leads = np.array([one.lead for day in days for event in day.ways[way].moved for one in event])
-        inside = (leads >= low if low is not None else True) & (leads < high if high is not None else True)
-        return float(np.sum(inside)) / len(days) if len(leads) else 0.0
+        return float(np.sum((leads >= low) & (leads < high))) / len(days)
 
-    def name(low: int | None, high: int | None) -> str:
-        if low is None:
-            return "after on-block, waiting"
-        return f"{low} to {high} min" if high is not None else f"{low} min or more"
+    def name(low: float, high: float) -> str:
+        return f"{low} to {high} min" if np.isfinite(high) else f"{low} min or more"
 
     return Table(
         title="How long before on-block stands changed",
         columns=[Column(name="lead time"), *(Column(name=way, unit="stands a day") for way in (LIVE, AFRESH))],
         rows=[[name(*span), *(count(way, *span) for way in (LIVE, AFRESH))] for span in spans],
-        caption=f"{_span(days)}; lead times to the on-block time expected then.",
+        caption=f"{_span(days)}; lead times to the on-block time expected then; who waits before its stand has"
+        " lead time 0.",
     )
 
 
