@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnBlock:
-    """An aircraft has reached its stand, or would have: where its stand is still taken it waits beside it."""
+    """An aircraft has reached its stand, or would have: where that is still taken, or closed, it waits beside it."""
 
     at: int
     turn: int
@@ -151,7 +151,7 @@ def _on_block(state: DayState, at: int, turn: int) -> DayState:
     taken = stand == UNASSIGNED
     if not taken:
         beside = met_on(problem_now(state, at), state.plan, turn, stand)
-        taken = bool(state.there[beside].any())
+        taken = bool(state.there[beside].any() or state.closed[stand])
     return replace(state, there=_with(state.there, turn, not taken), landed=_with(state.landed, turn, taken))
 
 

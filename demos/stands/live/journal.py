@@ -14,6 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
 from demos.stands.live.events import Event
 from shared.errors import UserError
 
@@ -76,18 +81,33 @@ def open_journal(path: Path, header: dict[str, Any]) -> Journal:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = path.read_bytes() if path.exists() else b""
-        records, good = _read(path, data)
-        _require_fit(path, header, records, data)
-        stream = path.open("r+b" if data else "wb")
-        stream.truncate(good)
-        stream.seek(good)
-        if not records:
-            _write(stream, header)
+        stream = path.open("a+b")
     except OSError as error:
         raise UserError(f"{path}: the journal cannot be written ({error.strerror})") from None
+    try:
+        _lock(path, stream)
+        stream.seek(0)
+        data = stream.read()
+        records, good = _read(path, data)
+        _require_fit(path, header, records, data)
+        stream.truncate(good)
+        if not records:
+            _write(stream, header)
+    except BaseException:
+        stream.close()
+        raise
     entries = [Entry(one["event"], [(a, b) for a, b in one["changes"]], one["seconds"]) for one in records[1:]]
     return Journal(stream, entries)
+
+
+def _lock(path: Path, stream: IO[bytes]) -> None:
+    """Of a run that was killed a worker may still write. The lock goes with the process that holds it."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{path}: another run is writing this journal; wait for it, or end it") from None
 
 
 def _require_fit(path: Path, header: dict[str, Any], records: list[dict[str, Any]], data: bytes) -> None:

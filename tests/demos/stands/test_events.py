@@ -109,6 +109,12 @@ def test_a_stand_in_a_shadow_is_taken_too() -> None:
     assert apply(moved, OnBlock(690, 4)).landed[4]
 
 
+def test_who_comes_to_a_closed_stand_waits() -> None:
+    state = after(Closed(590, "A1"), OnBlock(600, 0))
+    assert (state.there[0], state.landed[0]) == (False, True)
+    assert apply(apply(state, Reopened(610, "A1")), OnBlock(610, 0)).there[0]
+
+
 def test_a_late_arrival_is_towed_late() -> None:
     """A stay in three parts: the aircraft comes 80 min late, is towed half an hour later, and departs on time."""
     tow = TowConfig(stays_over=180, arrive=60, depart=50)

@@ -259,6 +259,23 @@ def test_other_events_and_a_damaged_middle_are_one_line(tmp_path: Path) -> None:
         written(job, tmp_path)
 
 
+def test_no_two_runs_write_one_journal(tmp_path: Path) -> None:
+    job, path = made_up_job(turns=4), tmp_path / "book.jsonl"
+    with (
+        open_journal(path, header_of(job.turns, job.config, before(job).plan)),
+        pytest.raises(UserError, match="another run"),
+    ):
+        written(job, path)
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("one line\n")
+    with pytest.raises(UserError, match="is no journal of this day, and is left alone"):
+        written(made_up_job(turns=4), path)
+    assert path.read_text() == "one line\n"
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
