@@ -212,6 +212,9 @@ class LiveConfig(Section):
     most_changes: int = Field(
         3, ge=1, le=10, description="stands changed at most for each aircraft that must move, 1 to 10"
     )
+    most_share: Share = Field(
+        0.01, description="stands changed at most at one event, in parts of the day's turns, 0 to 1; at least one stand"
+    )
     width: int = Field(6, ge=1, le=50, description="stands tried for each aircraft that makes room, 1 to 50")
     cancelled_lead: int = Field(
         0, ge=0, le=1440, description="a cancellation is known so long before scheduled off-block [min], 0 to 1440"

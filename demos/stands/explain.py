@@ -115,8 +115,8 @@ def blocks(problem: Problem, plan: NDArray[np.int64], turn: int, stand: int) -> 
     for other in met[problem.overlaps[turn, met]].tolist():
         there = problem.airport.stands[plan[other]].id
         rule = ONE if there == at.id else MARS if {there, at.id} in mars else SHADOW
-        hours = f"{as_clock(int(turns.sibt[other]))} to {as_clock(int(turns.sobt[other]))}"
-        found.append(Block(rule, f"{name_of(problem, other)} is on {there} from {hours}"))
+        stay = f"{as_clock(int(turns.sibt[other]))} to {as_clock(int(turns.sobt[other]))}"
+        found.append(Block(rule, f"{name_of(problem, other)} is on {there} from {stay}"))
     return found
 
 

@@ -66,7 +66,7 @@ def what_if(job: DayJob, plan: NDArray[np.int64], closures: Mapping[str, str], l
     Known so early that each change costs least. Raises UserError for an unknown stand or flight.
     """
     airport, live = with_closures(job.airport, closures), job.config.live
-    patient = LiveConfig.model_validate({**live.model_dump(), "horizon": WHOLE_DAY})
+    patient = LiveConfig.model_validate({**live.model_dump(), "horizon": WHOLE_DAY, "most_share": 1.0})
     config = job.config.model_copy(update={"live": patient})
     state = first_state(job.turns, airport, config, sampled(job, job.day_ahead), plan)
     for flight, minutes in late.items():

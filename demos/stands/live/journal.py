@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None  # type: ignore[assignment]
 
 from demos.stands.live.events import Event
 from shared.errors import UserError
@@ -102,7 +101,7 @@ def open_journal(path: Path, header: dict[str, Any]) -> Journal:
 
 def _lock(path: Path, stream: IO[bytes]) -> None:
     """Of a run that was killed a worker may still write. The lock goes with the process that holds it."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

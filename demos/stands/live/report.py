@@ -106,7 +106,7 @@ def headlines(days: Sequence[Lived], config: StandsConfig) -> list[Headline]:
         _headline(
             "Stands changed at an event, mean", mean, "% of turns", AFRESH, theirs,
             f"target at most {MOST_SHARE:g} %: {_met(mean <= MOST_SHARE)} in the mean, {_met(most <= MOST_SHARE)} at"
-            f" the worst event, {most:.2f} %",
+            f" the worst event, {most:.2f} %; the peer at each decision",
         )
     )  # fmt: skip
     ours, peers = (each(days, way, lambda one: one.changes) for way in (LIVE, AFRESH))
