@@ -6,6 +6,7 @@ matplotlib draws the day as it ended, each bar in a group with a name; then each
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,8 @@ FADED, VEIL = 0.25, 0.5
 CLOCK_ROOM = 18  # points between the title and the stands, for the time beside the clock's line
 
 
-def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> Figure:
-    """Draw one live day as an animation, with a still picture of how it ended beside it."""
+def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> list[Figure]:
+    """Draw one live day as an animation, and as a still picture of how it ended."""
     way = day.ways[LIVE]
     figure, axes = pyplot.subplots(figsize=(12, 0.19 * len(airport.stands) + 1.6))
     stand_axis(axes, airport)
@@ -59,13 +60,23 @@ def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> Figure
         figure,
         "live",
         title="The live day",
-        caption=f"{day.turns.day}, a day in {SECONDS} s, over and over; the picture beside it in the run folder shows"
-        " how it ended. Grey: planned the day before; it fades when the stand is changed. Orange: where the turn went."
+        caption=f"{day.turns.day}, a day in {SECONDS} s, over and over. Grey: planned the day before; it fades when the"
+        " stand is changed. Orange: where the turn went."
         " Blue: the aircraft has come; pale: how long it will have stayed. Red: two were there at once.",
         alt=f"Animated Gantt chart of {len(airport.stands)} stands with {way.changes} changes of stand in orange",
     )
-    _animate(run.folder / found.file, shows, (first, last), box)
-    return found
+    moving = run.folder / found.file
+    for file in (moving, moving.with_suffix(".png")):
+        shutil.copyfile(file, file.with_stem("live-end"))
+    _animate(moving, shows, (first, last), box)
+    still = {
+        "file": "live-end.svg",
+        "title": "The live day as it ended",
+        "caption": "Grey: all stands planned the day before. Orange: each that a turn was given later, for a while or"
+        " for good. Blue: where the aircraft was, and how long. Red: two were there at once.",
+        "alt": f"Gantt chart of {len(airport.stands)} stands with {way.changes} changes of stand in orange",
+    }
+    return [found, found.model_copy(update=still)]
 
 
 Shows = tuple[float | None, float | None]

@@ -57,7 +57,7 @@ def run_live(config: StandsConfig, run: Run) -> Result:
         headlines=headlines(days, config),
         metrics=metrics(days),
         tables=[stands_table(days), price_table(days, config), lead_table(days, config)],
-        figures=[figures.draw(max(days, key=lambda day: day.ways[KEPT].minutes), airport, config, run)],
+        figures=figures.draw(max(days, key=lambda day: day.ways[KEPT].minutes), airport, config, run),
         data=flights.used,
         notes=notes(days, airport, config),
     )

@@ -87,7 +87,8 @@ def test_a_run_leaves_journal_plans_and_forecasts(result: Result, folder: Path, 
 
 
 def test_the_picture_moves_and_is_still_a_picture(result: Result, folder: Path) -> None:
-    (figure,) = result.figures
+    figure, still = result.figures
+    assert "<animate" not in (folder / still.file).read_text()
     drawn = (folder / figure.file).read_text()
     assert drawn.count("<animate ") > 12
     assert "<script" not in drawn
