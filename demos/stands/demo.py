@@ -2,7 +2,7 @@
 
 trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
 trendlab run stands --profile cpu        31 days, the table of the card
-trendlab run stands mode=live            the day event by event, re-planned after each
+trendlab run stands mode=live            one day event by event, re-planned after each
 trendlab bench stands                    search against its peers on the same clock
 """
 
