@@ -13,6 +13,7 @@ DEMOS = {
 }
 
 VERBS = {
+    "explain": "demos.stands.verb:explain",
     "generate": "demos.diffusion.verb:generate",
     "ledger": "demos.private_training.verb:ledger",
     "search": "demos.clip_retrieval.verb:search",

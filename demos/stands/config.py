@@ -19,6 +19,8 @@ Lead = Annotated[int, Field(ge=0, le=2880)]
 Refresh = Annotated[int, Field(ge=-105, le=600)]
 StandFactor = Annotated[float, Field(ge=0.5, le=3)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# "HH:MM-HH:MM", over midnight if need be.
+ClockRange = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
 def clock_minutes(clock: str) -> int:
@@ -201,7 +203,7 @@ class SearchConfig(Section):
 
 
 class LiveConfig(Section):
-    """What it takes to change a stand while the day runs."""
+    """What it takes to change a stand while the day runs, and what of the day is not in the data."""
 
     frozen: int = Field(
         30, ge=0, le=600, description="frozen window: no stand changes so short before on-block [min], 0 to 600"
@@ -226,7 +228,22 @@ class LiveConfig(Section):
     most_changes: int = Field(
         3, ge=1, le=10, description="stands changed at most for each aircraft that must move, 1 to 10"
     )
+    most_share: Share = Field(
+        0.01, description="stands changed at most at one event, in parts of the day's turns, 0 to 1; at least one stand"
+    )
     width: int = Field(6, ge=1, le=50, description="stands tried for each aircraft that makes room, 1 to 50")
+    cancelled_lead: int = Field(
+        0, ge=0, le=1440, description="a cancellation is known so long before scheduled off-block [min], 0 to 1440"
+    )
+    closures: dict[str, ClockRange] = Field(
+        {}, description="stands closed unannounced, local time, as in {C71: 14:00-18:00}"
+    )
+    journal: Path | None = Field(
+        None, description="where each decision of one day is kept, and taken up again; null: in the folder of the run"
+    )
+    afresh_every: int = Field(
+        20, ge=1, le=1000, description="the peer that solves afresh does so at every n-th event, 1 to 1000"
+    )
 
     @model_validator(mode="after")
     def _leads_increase(self) -> LiveConfig:
@@ -335,6 +352,9 @@ class BenchConfig(Section):
 class StandsConfig(DemoConfig):
     """All of `stands`."""
 
+    mode: Literal["days", "live"] = Field(
+        "days", description="days: plans of test days, replayed; live: the test days event by event, re-planned"
+    )
     data: DataConfig = Field(DataConfig(), description="which flights and which airport")
     days: DaysConfig = Field(DaysConfig(), description="test days and the split by time")
     turn: TurnConfig = Field(TurnConfig(), description="how turns are rebuilt from departures")

@@ -2,6 +2,7 @@
 
 trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
 trendlab run stands --profile cpu        31 days, the table of the card
+trendlab run stands mode=live            one day event by event, re-planned after each
 trendlab bench stands                    search against its peers on the same clock
 """
 
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 
 def run(config: StandsConfig, run: Run) -> Result:
-    """Forecast delays, plan each test day in every way, replay the plans on what really happened."""
+    """Forecast delays, plan each test day in every way, replay the plans on what really happened; or live the days."""
+    if config.mode == "live":
+        from demos.stands.live.report import run_live
+
+        return run_live(config, run)
     from demos.stands import broken, evaluate, figures, sweep
     from demos.stands.airport import load_airport
     from demos.stands.data import load_flights
     from demos.stands.forecast import make_forecasts
-    from demos.stands.jobs import day_jobs, planned_days, write_plans
+    from demos.stands.jobs import day_jobs, planned_days, write_forecasts, write_plans
     from demos.stands.plan import plan_day
     from shared.result import Result
 
@@ -33,7 +38,8 @@ def run(config: StandsConfig, run: Run) -> Result:
     forecasts = make_forecasts(flights, config, airport.iata, run)
     jobs = day_jobs(forecasts, airport, config)
     days = run.map("planning and replaying days", plan_day, jobs)
-    write_plans(run.folder / "plans.csv", days, airport)
+    write_plans(run.folder / "plans.csv", ((day.turns, day.plans) for day in days), airport)
+    write_forecasts(run.folder / "forecasts.csv", jobs)
     swept = sweep.sweep(jobs, config, run)
     return Result(
         headlines=evaluate.headlines(days, config),

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
 from demos.stands.forecast import Forecasts
+from demos.stands.gantt import CONFLICT, PLANNED, REAL, hour_axis, stand_axis
 from demos.stands.peers import OURS, best_buffer, contact_share, minutes
 from demos.stands.plan import (
     CLIMATOLOGY,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure
 
-PLANNED, REAL, CONFLICT = "#d5dae1", "#5b8db8", "#d1242f"
 SHORT = {CLIMATOLOGY: "search, climatology", DAY_AHEAD: "search, learned, T-24 h", ON_THE_DAY: "mended to T-2 h"}
 
 
@@ -59,12 +59,8 @@ def _gantt(day: DayPlans, method: str, name: str, airport: Airport, config: Stan
     figure, axes = pyplot.subplots(figsize=(12, 0.19 * len(airport.stands) + 1.6))
     _occupation_bars(axes, day, day.plans[method], on_block, off_block)
     _conflict_bars(axes, day, day.plans[method], met)
-    _stand_axis(axes, airport)
-    first, last = day.turns.sibt.min() // 60, min(int(np.nanmax(off_block) // 60) + 1, 30)
-    axes.set_xlim(first * 60, last * 60)
-    hours = range(int(first) + 1, last + 1, 2)
-    axes.set_xticks([60 * hour for hour in hours], [f"{hour % 24:02d}:00" for hour in hours])
-    axes.grid(axis="y", visible=False)
+    stand_axis(axes, airport)
+    hour_axis(axes, day.turns, float(np.nanmax(off_block)))
     axes.set_title(
         f"{airport.iata}, {day.turns.day:%A %d %B %Y}: {method}\n"
         f"{len(day.turns)} turns, {len(met)} conflicts, {total:,.0f} conflict minutes"
@@ -117,16 +113,6 @@ def _conflict_bars(axes: Axes, day: DayPlans, plan: NDArray[np.int64], met: list
                 color=CONFLICT,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
             )
-
-
-def _stand_axis(axes: Axes, airport: Airport) -> None:
-    axes.set_yticks(range(len(airport.stands)), [stand.id for stand in airport.stands], fontsize=7)
-    axes.set_ylim(len(airport.stands) - 0.4, -0.6)
-    for index, stand in enumerate(airport.stands[1:], start=1):
-        before = airport.stands[index - 1]
-        if (stand.terminal, stand.contact) != (before.terminal, before.contact):
-            axes.axhline(index - 0.5, color="#555b66", linewidth=0.9)
-    axes.tick_params(axis="y", length=0)
 
 
 def _front(days: Sequence[DayPlans], config: StandsConfig, run: Run) -> Figure:

@@ -1,8 +1,9 @@
-"""From forecasts to one job a day, and from finished days to a file of plans."""
+"""From forecasts to one job a day, and from finished days to files of plans and forecasts."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pandas as pd
 from demos.stands.airport import Airport
 from demos.stands.features import FIX_AHEAD
 from demos.stands.orders import require_known_locks
-from demos.stands.plan import HINDSIGHT, DayJob, DayPlans
+from demos.stands.plan import HINDSIGHT, DayJob
 from demos.stands.problem import UNASSIGNED
 from demos.stands.states import GRID, minutes_since_1970
 from demos.stands.tows import split_long_stays
@@ -21,6 +22,8 @@ from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from demos.stands.config import StandsConfig
     from demos.stands.forecast import Forecasts
 
@@ -62,16 +65,27 @@ def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> li
     return jobs
 
 
-def write_plans(path: Path, days: list[DayPlans], airport: Airport) -> None:
+def write_plans(path: Path, days: Iterable[tuple[Turns, Mapping[str, NDArray[np.int64]]]], airport: Airport) -> None:
     """Every plan as CSV: day, method, flight, scheduled on-block and off-block [min after midnight], stand or empty."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         out = csv.writer(stream)
         out.writerow(["day", "method", "flight", "sibt_min", "sobt_min", "stand"])
-        for day in days:
-            for method, plan in day.plans.items():
+        for turns, plans in days:
+            for method, plan in plans.items():
                 if method == HINDSIGHT:
                     continue
                 names = ["" if stand == UNASSIGNED else airport.stands[stand].id for stand in plan]
-                flights = day.turns.table["flight"]
-                for row in zip(flights, day.turns.sibt, day.turns.sobt, names, strict=True):
-                    out.writerow([day.turns.day, method, *row])
+                for row in zip(turns.table["flight"], turns.sibt, turns.sobt, names, strict=True):
+                    out.writerow([turns.day, method, *row])
+
+
+def write_forecasts(path: Path, jobs: Iterable[DayJob]) -> None:
+    """What the plans of the day before were made with, as CSV: a turn's delay quantiles [min] at T-24 h."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        out = csv.writer(stream)
+        for number, job in enumerate(jobs):
+            if number == 0:
+                out.writerow(["day", "flight", "sibt_min", *(f"q{level:g}" for level in job.config.delay.levels)])
+            columns = job.turns.table["flight"], job.turns.sibt, job.day_ahead.tolist()
+            for flight, sibt, quantiles in zip(*columns, strict=True):
+                out.writerow([job.turns.day, flight, sibt, *quantiles])

@@ -100,7 +100,7 @@ def build_problem(
     )
     ordered = day_rules(turns, airport, cost, rules, tow, held)
     return Problem(
-        turns, airport, _allowed(turns, airport, ranks), _static(turns, airport, cost) + ordered.static,
+        turns, airport, _allowed(turns, airport, ranks), static_costs(turns, airport, cost) + ordered.static,
         pair_costs(turns, cost, expected_overlap), overlaps, shadows,
         ordered.unassigned, ordered.couplings, ordered.tugs, ordered.least,
     )  # fmt: skip
@@ -138,7 +138,8 @@ def _allowed(turns: Turns, airport: Airport, ranks: NDArray[np.int64]) -> NDArra
     return allowed
 
 
-def _static(turns: Turns, airport: Airport, cost: CostConfig) -> NDArray[np.int64]:
+def static_costs(turns: Turns, airport: Airport, cost: CostConfig) -> NDArray[np.int64]:
+    """(n, m) what a turn on a stand costs its passengers and its airline [1/100 min]."""
     remote = np.array([not stand.contact for stand in airport.stands])
     ranks = preference_ranks(turns, airport)
     per_hundred = cost.remote_per_100_pax * remote[None, :] + cost.preference_per_100_pax * ranks

@@ -52,7 +52,9 @@ def broken_rules(stays: Sequence[Stay], airport: Airport, stands: Sequence[str |
     for at, (stay, name) in enumerate(zip(stays, stands, strict=True)):
         wished = None if at in parked else orders.locked.get(stay.flight)
         if name is None:
-            found.append(Broken(STAND, f"{stay.flight} has no stand from {_clock(stay.sibt)} to {_clock(stay.sobt)}"))
+            found.append(
+                Broken(STAND, f"{stay.flight} has no stand from {as_clock(stay.sibt)} to {as_clock(stay.sobt)}")
+            )
             continue
         if wished not in (None, name):
             found.append(Broken(LOCKED, f"{stay.flight} is on {name}, wished on {wished}"))
@@ -80,7 +82,7 @@ def _push_backs(
                 break
             if frozenset((stands[one], stands[two])) in beside:
                 text = f"{stays[one].flight} on {stands[one]} and {stays[two].flight} on {stands[two]}"
-                yield Broken(PUSHBACK, f"{text} push back within {apart} min, at {_clock(stays[one].sobt)}")
+                yield Broken(PUSHBACK, f"{text} push back within {apart} min, at {as_clock(stays[one].sobt)}")
 
 
 def _without_tug(stays: Sequence[Stay], stands: Sequence[str | None], orders: Orders) -> Iterator[Broken]:
@@ -90,12 +92,12 @@ def _without_tug(stays: Sequence[Stay], stands: Sequence[str | None], orders: Or
             continue
         now = stays[first].sobt
         if sum(now < begin + orders.tow_minutes for begin in begun) >= orders.tugs:
-            text = f"{stays[first].flight} from {stands[first]} to {stands[second]} at {_clock(now)}"
+            text = f"{stays[first].flight} from {stands[first]} to {stands[second]} at {as_clock(now)}"
             yield Broken(TUGS, f"no tug is free for the tow of {text}")
         begun.append(now)
 
 
-def _clock(minute: int) -> str:
+def as_clock(minute: int) -> str:
     """HH:MM of a minute after midnight of the operating day, whichever night it falls in."""
     return f"{minute // 60 % 24:02d}:{minute % 60:02d}"
 

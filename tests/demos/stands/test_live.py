@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,18 +11,19 @@ from hypothesis import strategies as st
 
 from demos.stands.airport import shadow_pairs, size_rank
 from demos.stands.config import CostConfig, StandsConfig
-from demos.stands.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
 from demos.stands.greedy import greedy_cost
-from demos.stands.live import Change, replan
+from demos.stands.live.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
+from demos.stands.live.replan import Change, replan
+from demos.stands.live.state import DayState, first_state
 from demos.stands.problem import UNASSIGNED, blocked, build_problem, insertion_costs, plan_cost
 from demos.stands.relocate import relocate
-from demos.stands.state import DayState, first_state
 from demos.stands.tows import split_long_stays
 from tests.demos.stands.conftest import FEW, MANY, make_airport, make_turns, random_problem, stands_config
 
 TOW = {"stays_over": 45, "arrive": 12, "depart": 18, "minutes": 10, "tugs": 1}
-PLAIN = stands_config(rules={"pushback": 5})
-TOWED = stands_config(rules={"pushback": 5}, tow=TOW)
+FREE = {"most_share": 1.0}
+PLAIN = stands_config(rules={"pushback": 5}, live=FREE)
+TOWED = stands_config(rules={"pushback": 5}, tow=TOW, live=FREE)
 
 
 def made_up_day(seed: int, config: StandsConfig = PLAIN, turns: int = 14) -> DayState:
@@ -117,7 +120,7 @@ def test_the_same_events_give_the_same_plans() -> None:
 
 def quiet(plan: list[int], stays: list[tuple[int, int]], stands: str = "A1 C, A2 C, R1 C", **more: object) -> DayState:
     turns = make_turns(stays)
-    config = stands_config(turn={"inbound_share": 0.0})
+    config = stands_config(turn={"inbound_share": 0.0}, live=FREE)
     return first_state(turns, make_airport(stands, **more), config, np.zeros((len(stays), 2)), np.array(plan))  # type: ignore[arg-type]
 
 
@@ -173,10 +176,28 @@ def test_another_makes_room_for_who_fits_nowhere_else() -> None:
     """A D must leave the closed A2; A4 alone takes it, and the C there can go to A1."""
     turns = make_turns([(600, 660), (605, 665)], "DC")
     airport = make_airport("A1 C, A2 D, A4 D")
-    state = first_state(turns, airport, stands_config(), np.zeros((2, 2)), np.array([1, 2]))
+    state = first_state(turns, airport, stands_config(live=FREE), np.zeros((2, 2)), np.array([1, 2]))
     found = replan(apply(state, Closed(500, "A2")), 500)
     assert found.state.plan.tolist() == [2, 0]
     assert len(found.changes) == 2
+
+
+@pytest.mark.parametrize(
+    ("share", "moved"), [(0.0, ["XX0"]), (0.34, ["XX0"]), (0.67, ["XX0", "XX1"]), (1.0, ["XX0", "XX1", "XX2"])]
+)
+def test_no_more_stands_change_at_one_event_than_allowed_and_the_first_go_first(share: float, moved: list[str]) -> None:
+    """Three stands are closed at once; whoever cannot move yet moves after the next event."""
+    state = quiet([0, 1, 2], [(600, 660), (601, 661), (602, 662)], "A1 C, A2 C, A3 C, B1 C, B2 C, B3 C")
+    few = state.config.live.model_copy(update={"most_share": share})
+    state = replace(state, config=state.config.model_copy(update={"live": few}))
+    for stand in ("A1", "A2", "A3"):
+        state = apply(state, Closed(500, stand))
+    found = replan(state, 500)
+    assert [change.flight for change in found.changes] == moved
+    left = found
+    for _ in range(3):
+        left = replan(left.state, 501)
+    assert (left.state.plan > 2).all()
 
 
 def test_a_cancellation_gives_the_contact_stand_to_who_gains_most() -> None:

@@ -217,7 +217,7 @@ def test_split_stays_are_planned_mended_and_replayed() -> None:
 
 
 def check_plans_file(path, day, airport: Airport) -> None:  # type: ignore[no-untyped-def]
-    write_plans(path, [day], airport)
+    write_plans(path, [(day.turns, day.plans)], airport)
     table = pd.read_csv(path)
     assert len(table) == (len(day.plans) - 1) * len(day.turns)
     assert HINDSIGHT not in set(table["method"])

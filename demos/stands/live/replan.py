@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demos.stands.live.state import DayState, clock, problem_now
 from demos.stands.plan import orders_of
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
 from demos.stands.relocate import relocate
 from demos.stands.rules import Broken
-from demos.stands.state import DayState, clock, problem_now
 from demos.stands.verify import Stay, broken_rules
 
 if TYPE_CHECKING:
@@ -41,18 +41,20 @@ class Replanned:
 def replan(state: DayState, now: int) -> Replanned:
     """Who comes within `live.horizon` and cannot have its stand gets another, and who gains by a change may; none else.
 
-    For each that cannot stay, `live.most_changes` stands change at most; of those who gain, so many in all.
+    For each that cannot stay, `live.most_changes` stands change at most; of those who gain, so many in all. Altogether
+    `live.most_share` of the day's turns at most: who comes first moves first, the others after the next event.
     """
     state = clock(state, now)
     problem, before, live = problem_now(state, now), state.plan, state.config.live
-    plan = before
+    most, plan = max(1, int(live.most_share * len(before))), before
     soon = state.movable & (state.turns.sibt - now <= live.horizon)
     for turn in _stuck(problem, plan, soon, live.width):
         # An earlier one may have made room.
-        if plan[turn] == UNASSIGNED or _is_blocked(problem, plan, turn):
-            plan, _ = relocate(problem, plan, turn, state.movable, live.most_changes, live.width)
+        left = min(live.most_changes, most - int((plan != before).sum()))
+        if left > 0 and (plan[turn] == UNASSIGNED or _is_blocked(problem, plan, turn)):
+            plan, _ = relocate(problem, plan, turn, state.movable, left, live.width)
     for turn in _gainers(problem, plan, state)[: live.width]:
-        left = live.most_changes - int((plan != before).sum())
+        left = min(live.most_changes, most) - int((plan != before).sum())
         if left > 0:
             better, cost = relocate(problem, plan, turn, state.movable, min(left, 2), live.width)
             plan = better if cost < plan_cost(problem, plan) else plan

@@ -13,7 +13,7 @@ import numpy as np
 
 from demos.stands.airport import Airport
 from demos.stands.problem import SCALE, UNASSIGNED, Problem, build_problem
-from demos.stands.risk import expected_overlap, given_so_far
+from demos.stands.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.turns import Turns, occupation
 from shared.seed import generator
 
@@ -29,7 +29,7 @@ class DayState:
 
     plan: (n,) stand positions; there: (n,) on its stand now; landed: (n,) has come and waits, for its stand is taken;
     gone: (n,) has left, or is cancelled; closed: (m,) closed until it is reopened; touched: (n,) of whom there is news
-    since the last re-planning.
+    since the last re-planning; schedule: the turns as they were planned, from which forecasts of delay count.
     """
 
     turns: Turns
@@ -44,6 +44,7 @@ class DayState:
     gone: NDArray[np.bool_]
     closed: NDArray[np.bool_]
     touched: NDArray[np.bool_]
+    schedule: Turns
 
     @property
     def movable(self) -> NDArray[np.bool_]:
@@ -59,7 +60,7 @@ def first_state(
     nobody = np.zeros(len(turns), dtype=bool)
     return DayState(
         turns, airport, config, on, off, expected_overlap(on, off, turns), plan.copy(), nobody, nobody, nobody,
-        np.zeros(len(airport.stands), dtype=bool), nobody,
+        np.zeros(len(airport.stands), dtype=bool), nobody, turns,
     )  # fmt: skip
 
 
@@ -84,10 +85,38 @@ def expect(
         off[turn] = off_block if certain else off[turn] + off_block - sobt[turn]
         sobt[turn] = max(off_block, sibt[turn] + 1)
     off[turn] = np.maximum(off[turn], on[turn] + 1)
-    state = with_times(state, sibt, sobt, on, off, np.array([turn]))
+    return _towed_on(with_times(state, sibt, sobt, on, off, np.array([turn])), turn)
+
+
+def forecast(state: DayState, turn: int, quantiles: tuple[float, ...]) -> DayState:
+    """A turn's samples are drawn anew from quantiles of its departure delay [min]; it is expected at their medians.
+
+    Who has come stays where the clock saw it come; what is forecast then is when it leaves.
+    """
+    turns, config = state.turns, state.config
+    draws = generator(config.seed, "forecast", turns.day.isoformat(), turn)
+    delays = np.zeros_like(state.on)
+    delays[turn] = sample_delays(np.array([quantiles]), config.delay.levels, state.on.shape[1], draws)
+    new_on, new_off = occupation(state.schedule, delays, config.turn)
+    sibt, sobt, on, off = turns.sibt.copy(), turns.sobt.copy(), state.on.copy(), state.off.copy()
+    if not (state.there[turn] or state.landed[turn]):
+        on[turn], sibt[turn] = new_on[turn], middle(new_on[turn])
+    off[turn] = np.maximum(new_off[turn], on[turn] + 1)
+    sobt[turn] = max(middle(off[turn]), sibt[turn] + 1)
+    return _towed_on(with_times(state, sibt, sobt, on, off, np.array([turn])), turn)
+
+
+def middle(samples: NDArray[np.float64]) -> int:
+    """The median of samples [min], in whole minutes."""
+    return int(np.rint(np.median(samples)))
+
+
+def _towed_on(state: DayState, turn: int) -> DayState:
+    """The next part of a long stay begins when this one ends."""
+    sobt = int(state.turns.sobt[turn])
     for after in state.turns.links[state.turns.links[:, 0] == turn, 1].tolist():
-        if state.movable[after] and sibt[after] != sobt[turn]:
-            state = expect(state, after, on_block=int(sobt[turn]))
+        if state.movable[after] and state.turns.sibt[after] != sobt:
+            state = expect(state, after, on_block=sobt)
     return state
 
 
@@ -108,7 +137,8 @@ def with_times(
 
 
 def clock(state: DayState, now: int) -> DayState:
-    """What the clock alone tells: who should have come, or left, and has not, does so from now on at the earliest."""
+    """What the clock alone tells: who should have come, or left, and has not, is expected at the median of what can
+    still be."""
     turns, live = state.turns, state.config.live
     overdue = np.flatnonzero(~state.gone & (state.there & (state.off.min(axis=1) <= now) | (turns.sobt <= now)))
     late = np.flatnonzero(state.movable & ~state.landed & (turns.sibt < now))
@@ -118,27 +148,30 @@ def clock(state: DayState, now: int) -> DayState:
     draws = generator(state.config.seed, "live", turns.day.isoformat(), str(now))
     sibt, sobt, on, off = turns.sibt.copy(), turns.sobt.copy(), state.on.copy(), state.off.copy()
     stay = np.minimum(sobt - sibt, live.least_stay)
-    sibt[late] = now
-    sobt[late] = np.maximum(sobt[late], now + stay[late])
-    sobt[overdue] = np.maximum(sobt[overdue], now + 1)
     for turn in late:
         on[turn] = given_so_far(on[turn], now - 1, draws)
+        sibt[turn] = max(now, middle(on[turn]))
+        sobt[turn] = max(sobt[turn], sibt[turn] + stay[turn])
     for turn in rows:
         off[turn] = np.maximum(given_so_far(off[turn], now, draws), on[turn] + 1)
+        if sobt[turn] <= now:
+            sobt[turn] = max(now + 1, middle(off[turn]))
     return with_times(state, sibt, sobt, on, off, rows)
 
 
-def problem_now(state: DayState, now: int) -> Problem:
+def problem_now(state: DayState, now: int, priced: bool = True) -> Problem:
     """What is left to plan: a change of stand costs more the later it comes, and the frozen window is a rule.
+
+    priced: else a change costs nothing and no window is frozen.
 
     An overlap is forbidden when it is longer than `live.wait`: for less, an aircraft waits for its stand.
     """
     turns, live, plan = state.turns, state.config.live, state.plan
     known = state.movable & (plan != UNASSIGNED)
-    held = np.where(known & (turns.sibt - now <= live.frozen), plan, UNASSIGNED)
+    held = np.where(known & (turns.sibt - now <= live.frozen), plan, UNASSIGNED) if priced else None
     config = state.config
     problem = build_problem(turns, state.airport, config.cost, state.overlap, config.rules, config.tow, held)
-    price = np.interp(turns.sibt - now, live.change_lead, live.change_cost)
+    price = priced * np.interp(turns.sibt - now, live.change_lead, live.change_cost)
     elsewhere = np.arange(problem.n_stands)[None, :] != plan[:, None]
     change = np.rint(price * SCALE).astype(np.int64)[:, None] * (elsewhere & known[:, None])
     shared = np.minimum(turns.sobt[:, None], turns.sobt) - np.maximum(turns.sibt[:, None], turns.sibt)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.greedy import met_on
+from demos.stands.live.state import DayState, expect, forecast, problem_now, with_times
 from demos.stands.problem import UNASSIGNED
-from demos.stands.state import DayState, expect, problem_now, with_times
 from shared.errors import UserError
 from shared.names import did_you_mean
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnBlock:
-    """An aircraft has reached its stand, or would have: where its stand is still taken it waits beside it."""
+    """An aircraft has reached its stand, or would have: where that is still taken, or closed, it waits beside it."""
 
     at: int
     turn: int
@@ -31,7 +31,7 @@ class OnBlock:
 
 @dataclass(frozen=True)
 class OffBlock:
-    """An aircraft has left its stand."""
+    """An aircraft has left its stand, or where it waited for one."""
 
     at: int
     turn: int
@@ -45,6 +45,15 @@ class Estimate:
     turn: int
     on_block: int | None = None
     off_block: int | None = None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A fresh forecast of departure delay: its quantiles [min] at the levels of the config."""
+
+    at: int
+    turn: int
+    delays: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Locked:
     stand: str
 
 
-Event = OnBlock | OffBlock | Estimate | Cancelled | Swap | Closed | Reopened | Locked
+Event = OnBlock | OffBlock | Estimate | Forecast | Cancelled | Swap | Closed | Reopened | Locked
 
 
 def apply(state: DayState, event: Event) -> DayState:
@@ -98,18 +107,25 @@ def apply(state: DayState, event: Event) -> DayState:
         case OnBlock(at, turn):
             return _on_block(state, at, turn)
         case OffBlock(at, turn):
-            _require(state.there[turn], state, turn, "leaves, and was not on block")
+            _require(state.there[turn] or state.landed[turn], state, turn, "leaves, and was not on block")
             left = expect(state, turn, off_block=at, certain=True)
-            return replace(left, there=_with(left.there, turn, False), gone=_with(left.gone, turn, True))
+            return replace(
+                left, there=_with(left.there, turn, False), landed=_with(left.landed, turn, False),
+                gone=_with(left.gone, turn, True),
+            )  # fmt: skip
         case Estimate(_, turn, on_block, off_block):
             _require(not state.gone[turn], state, turn, "is estimated, and has left or is cancelled")
             _require(on_block is None or not state.there[turn], state, turn, "is estimated, and is on block")
             return expect(state, turn, on_block, off_block)
+        case Forecast(_, turn, delays):
+            _require(not state.gone[turn], state, turn, "is forecast, and has left or is cancelled")
+            return forecast(state, turn, delays)
         case Cancelled(_, turn):
             _require(not state.gone[turn], state, turn, "is cancelled, and has left or is cancelled")
             return replace(
                 state, gone=_with(state.gone, turn, True), there=_with(state.there, turn, False),
-                plan=_with(state.plan, turn, UNASSIGNED), touched=_with(state.touched, turn, True),
+                landed=_with(state.landed, turn, False), plan=_with(state.plan, turn, UNASSIGNED),
+                touched=_with(state.touched, turn, True),
             )  # fmt: skip
         case Swap(_, first, second):
             return _swap(state, first, second)
@@ -135,7 +151,7 @@ def _on_block(state: DayState, at: int, turn: int) -> DayState:
     taken = stand == UNASSIGNED
     if not taken:
         beside = met_on(problem_now(state, at), state.plan, turn, stand)
-        taken = bool(state.there[beside].any())
+        taken = bool(state.there[beside].any() or state.closed[stand])
     return replace(state, there=_with(state.there, turn, not taken), landed=_with(state.landed, turn, taken))
 
 
@@ -168,7 +184,8 @@ def _swap(state: DayState, first: int, second: int) -> DayState:
         landed=swapped(state.landed),
         plan=swapped(state.plan) if on_block else state.plan,
     )
-    return with_times(moved, sibt, sobt, on, off, pair)
+    later = with_times(moved, sibt, sobt, on, off, pair)
+    return replace(later, schedule=later.turns)
 
 
 def _with(values: NDArray, place: int, value: object) -> NDArray:

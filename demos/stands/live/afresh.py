@@ -1,0 +1,52 @@
+"""The peer that solves the rest of the day afresh: the same search as the day before, and a change costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from demos.stands.live.day import keep
+from demos.stands.live.state import DayState, clock, problem_now
+from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs
+from demos.stands.search import search
+from shared.seed import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def solve_afresh(state: DayState, now: int) -> DayState:
+    """Everybody who has not come is placed anew, first come at least cost, then searched on. The same random numbers
+    each time, so that two solutions do not differ by chance alone."""
+    state = clock(state, now)
+    problem = problem_now(state, now, priced=False)
+    start = _placed_anew(problem, state)
+    draws = generator(state.config.seed, "afresh", state.turns.day.isoformat())
+    plan, _ = search(problem, start, state.config.search, draws, locked=~state.movable)
+    return replace(state, plan=plan, touched=np.zeros_like(state.touched))
+
+
+def every(count: int, decide: Callable[[DayState, int], DayState]) -> Callable[[DayState, int], DayState]:
+    """Decide at every `count`-th event, beginning with the first; keep all stands in between."""
+    seen = 0
+
+    def sometimes(state: DayState, now: int) -> DayState:
+        nonlocal seen
+        seen += 1
+        return decide(state, now) if (seen - 1) % count == 0 else keep(state, now)
+
+    return sometimes
+
+
+def _placed_anew(problem: Problem, state: DayState) -> NDArray[np.int64]:
+    plan = np.where(state.movable, UNASSIGNED, state.plan)
+    todo = np.flatnonzero(state.movable)
+    for turn in todo[np.argsort(state.turns.sibt[todo], kind="stable")]:
+        row = np.array([turn])
+        costs = np.where(blocked(problem, plan, row)[0], problem.unassigned, insertion_costs(problem, plan, row)[0])
+        stand = int(costs.argmin())
+        plan[turn] = stand if costs[stand] < problem.unassigned else UNASSIGNED
+    return plan
