@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LIVE = "re-planned after each event"
+USUAL = "re-planned after each event, climatology alone"
 KEPT = "plan of the day before, kept"
 AFRESH = "solved afresh"
 MENDED = f"{ON_THE_DAY}, kept"
-WAYS = (LIVE, KEPT, AFRESH, MENDED)
+WAYS = (LIVE, USUAL, KEPT, AFRESH, MENDED)
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Lived:
 def live_day(todo: LiveJob) -> Followed:
     """Plan the day before, then live the day. Raises UserError when the journal is of another day."""
     job, step = todo.job, 1
+    if todo.way == USUAL:
+        job = replace(job, day_ahead=job.climatology, on_the_day=job.climatology, learned_later=())
     problem = problem_for(job, job.config.cost, risk_of(job, job.day_ahead))
     _, plan, _ = optimise(job, problem)
     if todo.way == MENDED:
@@ -96,6 +99,8 @@ def live_day(todo: LiveJob) -> Followed:
     elif todo.way == AFRESH:
         step = job.config.live.afresh_every
         day = run_day(state, events, every(step, solve_afresh))
+    elif todo.way == USUAL:
+        day = run_day(state, events, replanned)
     else:
         day = run_day(state, events, keep)
     return _followed(job, state, day, step, resumed)

@@ -10,10 +10,11 @@ import numpy as np
 
 from demos.stands.airport import Airport, load_airport
 from demos.stands.data import load_flights
+from demos.stands.evaluate import ratio_bounds
 from demos.stands.forecast import make_forecasts
 from demos.stands.jobs import day_jobs, planned_days, write_forecasts, write_plans
 from demos.stands.live import figures
-from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, WAYS, Followed, Lived, LiveJob, live_day, lived
+from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, Followed, Lived, LiveJob, live_day, lived
 from demos.stands.live.stream import check_closures
 from demos.stands.plan import DAY_AHEAD, ON_THE_DAY
 from shared.errors import UserError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from demos.stands.config import StandsConfig
     from shared.demo import Run
 
+CHANGING = (LIVE, USUAL, AFRESH)
 # What is asked of re-planning: seconds at P95, share of stands [%], times fewer changes than solving afresh.
 MOST_SECONDS, MOST_SHARE, TIMES_FEWER = 1.0, 1.0, 5.0
 
@@ -126,7 +128,17 @@ def headlines(days: Sequence[Lived], config: StandsConfig) -> list[Headline]:
             "on the same events; what estimates tell on the day, the day before cannot know", _interval(ours),
         )
     )  # fmt: skip
-    return found
+    return [*found, _learning(days)]
+
+
+def _learning(days: Sequence[Lived]) -> Headline:
+    """What forecasts that were learned are worth to re-planning, beside climatology and what happens."""
+    ours, usual = (each(days, way, lambda one: one.minutes) for way in (LIVE, USUAL))
+    ratio = ratio_bounds(np.array(ours), np.array(usual))
+    return _headline(
+        "Conflict minutes a day, stands as used, learned", float(np.mean(ours)), "min", USUAL, float(np.mean(usual)),
+        "both re-planned" + (f"; ratio by day {ratio} (95 %)" if ratio else ""), _interval(ours),
+    )  # fmt: skip
 
 
 def _headline(
@@ -211,7 +223,7 @@ def price_table(days: Sequence[Lived], config: StandsConfig) -> Table:
             float(np.mean(shares(days, way, of_open=True))),
             float(np.mean(each(days, way, lambda one: price(one, config)))),
         ]
-        for way in (LIVE, AFRESH)
+        for way in CHANGING
     ]
     fixed = float(np.mean([(day.ways[MENDED].before != day.ways[KEPT].before).sum() for day in days]))
     return Table(
@@ -245,8 +257,8 @@ def lead_table(days: Sequence[Lived], config: StandsConfig) -> Table:
 
     return Table(
         title="How long before on-block stands changed",
-        columns=[Column(name="lead time"), *(Column(name=way, unit="stands a day") for way in (LIVE, AFRESH))],
-        rows=[[name(*span), *(count(way, *span) for way in (LIVE, AFRESH))] for span in spans],
+        columns=[Column(name="lead time"), *(Column(name=way, unit="stands a day") for way in CHANGING)],
+        rows=[[name(*span), *(count(way, *span) for way in CHANGING)] for span in spans],
         caption=f"{_span(days)}; lead times to the on-block time expected then; who waits before its stand has"
         " lead time 0.",
     )
@@ -261,14 +273,14 @@ def metrics(days: Sequence[Lived]) -> list[Metric]:
             ("waits a day", "min", waited),
             ("stands changed a day", "stands", lambda one: one.changes),
         ):
-            if unit == "stands" and way not in (LIVE, AFRESH):
+            if unit == "stands" and way not in CHANGING:
                 continue
             values = each(days, way, what)
             found.append(
                 Metric(name=f"{name}: {way}", value=float(np.mean(values)), unit=unit, direction="lower",
                        interval=_interval(values))
             )  # fmt: skip
-    for way in (LIVE, AFRESH):
+    for way in CHANGING:
         found.append(
             Metric(name=f"P95 of a decision: {way}", value=float(np.quantile(seconds(days, way), 0.95)), unit="s",
                    direction="lower")

@@ -14,7 +14,7 @@ from demos.stands import demo
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.live import report
-from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, WAYS, LiveJob, live_day
+from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, LiveJob, live_day
 from demos.stands.plan import DAY_AHEAD, ON_THE_DAY, DayJob
 from shared.errors import UserError
 from shared.progress import Progress
@@ -62,19 +62,20 @@ def test_metrics_are_the_tables(result: Result) -> None:
     for row in stands.rows:
         assert metrics[f"conflict minutes a day: {row[0]}"] == row[1]
         assert metrics[f"waits a day: {row[0]}"] == row[4]
-    assert [row[0] for row in price.rows] == [LIVE, AFRESH, MENDED]
-    for index, way in enumerate((LIVE, AFRESH)):
+    assert [row[0] for row in price.rows] == [LIVE, USUAL, AFRESH, MENDED]
+    for index, way in enumerate((LIVE, USUAL, AFRESH)):
         assert metrics[f"stands changed a day: {way}"] == price.rows[index][5]
         assert sum(row[1 + index] for row in leads.rows) == pytest.approx(price.rows[index][5])
 
 
 def test_headlines_say_whether_targets_are_met(result: Result) -> None:
-    seconds, share, changes, minutes = result.headlines
+    seconds, share, changes, minutes, learned = result.headlines
     assert "target below 1 s: met" in seconds.note
     # On a day of twelve turns a single change is more than one in a hundred.
     assert "missed" in share.note
     assert changes.value < changes.peer_value
     assert (minutes.peer, minutes.interval is None) == (KEPT, False)
+    assert (learned.peer, learned.value) == (USUAL, minutes.value)
     assert any("Closed unannounced: B1 10:30-12:00" in note for note in result.notes)
 
 
