@@ -200,6 +200,19 @@ class SearchConfig(Section):
     )
 
 
+class KicksConfig(Section):
+    """After the search: a stretch of the day is disturbed and mended, and what costs no more is kept."""
+
+    number: int = Field(0, ge=0, le=10_000_000, description="kicks per day, 0 to 10000000; about 100 a second")
+    repairs: int = Field(20, ge=1, le=10000, description="time windows re-matched near each, 1 to 10000")
+    among: int = Field(
+        16, ge=1, le=1000, description="drawn for each, of which the least tried place is taken, 1 to 1000; 1: any"
+    )
+    seconds: float = Field(
+        120.0, gt=0, le=86400, description="safety stop per day [s], above 0 to 86400; when it strikes, runs may differ"
+    )
+
+
 class LiveConfig(Section):
     """What it takes to change a stand while the day runs."""
 
@@ -318,6 +331,7 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
+    kicks: KicksConfig = Field(KicksConfig(), description="kicks out of where the search ends")
     prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
     live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 Offer = Callable[["NDArray[np.int64]"], None]
 Contender = Callable[[Problem, float, Offer, "StandsConfig"], bool]
 THREADS = 2
+ROUNDS_BEFORE_KICKS = 5
 DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching alone", "search, CP-SAT parts alone"
 RANDOM, GREEDY = "random large neighbourhoods", "greedy"
+KICKS, KICKS_ANYWHERE = "search and kicks", "search and kicks anywhere"
 COLD, HINTED = "CP-SAT, cold", "CP-SAT, hinted"
 FLOW, CBC, HIGHS = "time-space flow, HiGHS", "pairwise, PuLP and CBC", "pairwise, PuLP and HiGHS"
 
@@ -64,6 +66,22 @@ def _search(
         if plan_cost(problem, better) < plan_cost(problem, plan):
             offer(better)
         plan = better
+    return False
+
+
+def _kicks(problem: Problem, seconds: float, offer: Offer, config: StandsConfig, among: int | None = None) -> bool:
+    """Greedy, windows re-matched until that leads nowhere, then kicks until the time is over."""
+    from demos.stands.kicks import kick_on
+    from demos.stands.search import search
+
+    draws, plan, began = generator(config.seed, "bench"), greedy_cost(problem), time.perf_counter()
+    offer(plan)
+    for _ in range(ROUNDS_BEFORE_KICKS):
+        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)
+        offer(plan)
+    limits = {"number": 10**6, "seconds": seconds - (time.perf_counter() - began)}
+    kicks = config.kicks.model_copy(update=limits if among is None else limits | {"among": among})
+    kick_on(problem, plan, kicks, draws, offer=offer)
     return False
 
 
@@ -143,6 +161,8 @@ CONTENDERS: dict[str, Contender] = {
     SEARCH: _search,
     MATCHING: partial(_search, parts=False),
     PARTS: partial(_search, matchings=False),
+    KICKS: _kicks,
+    KICKS_ANYWHERE: partial(_kicks, among=1),
     RANDOM: _random,
     GREEDY: _greedy,
     COLD: partial(_whole_day, hinted=False),
@@ -155,6 +175,7 @@ CONTENDERS: dict[str, Contender] = {
 WARM_UPS: dict[str, Callable[[], object]] = {
     DUAL: _compiled,
     **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED), partial(import_module, "demos.stands.search")),
+    **dict.fromkeys((KICKS, KICKS_ANYWHERE), partial(import_module, "demos.stands.kicks")),
     FLOW: partial(import_module, "demos.stands.bench.flow"),
     **dict.fromkeys((CBC, HIGHS), partial(import_module, "demos.stands.bench.pairwise")),
 }
