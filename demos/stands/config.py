@@ -200,6 +200,18 @@ class SearchConfig(Section):
     )
 
 
+class StartConfig(Section):
+    """The plan that the search begins with."""
+
+    learned: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="what a stand costs more in it when past plans make it e times less likely [conflict minutes],"
+        " 0 to 1000; 0: greedy",
+    )
+
+
 class KicksConfig(Section):
     """After the search: a stretch of the day is disturbed and mended, and what costs no more is kept."""
 
@@ -331,6 +343,7 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
+    start: StartConfig = Field(StartConfig(), description="the plan that the search begins with")
     kicks: KicksConfig = Field(KicksConfig(), description="kicks out of where the search ends")
     prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
     live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")

@@ -12,6 +12,7 @@ from demos.stands.beliefs import Later, beliefs, sampled
 from demos.stands.column_generation.engine import plan_by_prices
 from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.kicks import kick_on
+from demos.stands.learned_search.likely_stands import learned_start
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
 from demos.stands.risk import expected_overlap
@@ -138,7 +139,8 @@ def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[
     """The greedy plan on cost, the plan after search and, if asked for, kicks and dives, and the log of all."""
     start = greedy_cost(problem)
     draws = generator(job.config.seed, "search", job.turns.day.isoformat())
-    plan, log = search(problem, start, job.config.search, draws)
+    begin = learned_start(problem, job.config.start.learned) if job.config.start.learned else start
+    plan, log = search(problem, begin, job.config.search, draws)
     if job.config.kicks.number:
         since = log.curve[-1][0]
         plan, latest = kick_on(problem, plan, job.config.kicks, draws)

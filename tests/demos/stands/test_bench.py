@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 from demos.stands.airport import load_airport, with_stands
-from demos.stands.bench.contenders import CBC, COLD, CONTENDERS, DUAL, FLOW, GREEDY, HIGHS, HINTED, KICKS, SEARCH, Offer
+from demos.stands.bench.contenders import (
+    CBC,
+    COLD,
+    CONTENDERS,
+    DUAL,
+    FLOW,
+    GREEDY,
+    HIGHS,
+    HINTED,
+    KICKS,
+    LEARNED,
+    LIKELY,
+    SEARCH,
+    Offer,
+)
 from demos.stands.bench.measure import measure
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem, pooled
@@ -82,7 +96,7 @@ def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -
     assert not found.refused
 
 
-@pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, FLOW, GREEDY])
+@pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, LEARNED, LIKELY, FLOW, GREEDY])
 def test_the_others_hand_over_plans_that_hold(name: str) -> None:
     problem = random_problem(4, 5, 3)
     found = race(problem, CONTENDERS[name], 1.0, CONFIG)
