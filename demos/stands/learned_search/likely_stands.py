@@ -61,7 +61,7 @@ def shipped() -> lightgbm.Booster:
 def unlikeliness(problem: Problem, model: lightgbm.Booster) -> NDArray[np.float64]:
     """(n, m) minus the logarithm of how likely each turn is on each stand, at least 0."""
     groups, values, fits = turns_and_groups(problem)
-    likely = model.predict(values.reshape(-1, len(FEATURES)), num_threads=1).reshape(fits.shape)
+    likely = np.asarray(model.predict(values.reshape(-1, len(FEATURES)), num_threads=1)).reshape(fits.shape)
     found = np.empty((len(problem.turns), problem.n_stands))
     for index, group in enumerate(groups):
         share = np.where(fits[:, index], likely[:, index], 0) / len(group)

@@ -22,6 +22,7 @@ from demos.stands.bench.contenders import (
     LEARNED,
     LIKELY,
     SEARCH,
+    WARM_UPS,
     Offer,
 )
 from demos.stands.bench.measure import measure
@@ -99,7 +100,7 @@ def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -
 @pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, LEARNED, LIKELY, FLOW, GREEDY])
 def test_the_others_hand_over_plans_that_hold(name: str) -> None:
     problem = random_problem(4, 5, 3)
-    found = race(problem, CONTENDERS[name], 1.0, CONFIG)
+    found = race(problem, CONTENDERS[name], 1.0, CONFIG, WARM_UPS.get(name))
     assert found.curve[-1][1] >= best_cost(problem)
     assert not found.refused
     assert not found.failed
