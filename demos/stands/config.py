@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from demos.stands.bench.config import BenchConfig
 from shared.config import DemoConfig, Section
 
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -202,6 +203,33 @@ class SearchConfig(Section):
     )
 
 
+class StartConfig(Section):
+    """The plan that the search begins with."""
+
+    learned: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="what a stand costs more in it when past plans make it e times less likely [conflict minutes],"
+        " 0 to 1000; 0: greedy",
+    )
+
+
+class KicksConfig(Section):
+    """After the search: a stretch of the day is disturbed and mended, and what costs no more is kept."""
+
+    number: int = Field(
+        0, ge=0, le=10_000_000, description="kicks per day, 0 to 10000000; 100 to 200 a second at Newark"
+    )
+    repairs: int = Field(20, ge=1, le=10000, description="time windows re-matched near each, 1 to 10000")
+    among: int = Field(
+        16, ge=1, le=1000, description="drawn for each, of which the least tried place is taken, 1 to 1000; 1: any"
+    )
+    seconds: float = Field(
+        120.0, gt=0, le=86400, description="safety stop per day [s], above 0 to 86400; when it strikes, runs may differ"
+    )
+
+
 class LiveConfig(Section):
     """What it takes to change a stand while the day runs, and what of the day is not in the data."""
 
@@ -301,54 +329,6 @@ class EvaluationConfig(Section):
     )
 
 
-class BenchSize(Section):
-    """A size of problem, how many of it, how long each contender has, and which take part."""
-
-    name: str = Field("one airport's day", description="its name in the tables")
-    problems: int = Field(10, ge=0, le=366, description="problems of this size, 0 to 366; 0: none")
-    airports: tuple[str, ...] = Field((), description="airport models made into one; [] for data.airport alone")
-    days: int = Field(1, ge=1, le=7, description="days in a row that are one problem, 1 to 7")
-    stands: int = Field(60, ge=1, le=2000, description="stands that the model is widened or narrowed to, 1 to 2000")
-    seconds: float = Field(10.0, gt=0, le=86400, description="each contender's time [s], above 0 to 86400")
-    contenders: tuple[str, ...] = Field((), description="names from demos/stands/bench/contenders.py; [] for all")
-    longer: dict[str, float] = Field({}, description="contenders that have so many times the seconds")
-
-
-LARGE = ("prices and search", "search", "search, matching alone", "random large neighbourhoods", "greedy")
-POOLED = BenchSize(
-    name="three airports in one",
-    problems=0,
-    airports=("ewr", "jfk", "lga"),
-    stands=150,
-    seconds=60.0,
-    contenders=(*LARGE, "CP-SAT, hinted", "time-space flow, HiGHS"),
-)
-THREE_DAYS = BenchSize(
-    name="three days of three airports",
-    problems=0,
-    airports=("ewr", "jfk", "lga"),
-    days=3,
-    stands=300,
-    seconds=180.0,
-    contenders=LARGE,
-)
-
-
-class BenchConfig(Section):
-    """The problems of the bench, and from which days on."""
-
-    first: date = Field(date(2013, 10, 1), description="first day")
-    step: int = Field(9, ge=1, le=100, description="days from one problem to the next, 1 to 100")
-    one_day: BenchSize = Field(BenchSize(), description="one airport's day")
-    pooled: BenchSize = Field(POOLED, description="a day of three airports as if they were one")
-    three_days: BenchSize = Field(THREE_DAYS, description="three such days at once")
-
-    @property
-    def sizes(self) -> list[BenchSize]:
-        """Those of which there are problems."""
-        return [size for size in (self.one_day, self.pooled, self.three_days) if size.problems]
-
-
 class StandsConfig(DemoConfig):
     """All of `stands`."""
 
@@ -366,6 +346,8 @@ class StandsConfig(DemoConfig):
     mending: SearchConfig = Field(
         SearchConfig(rounds=1, matchings=20), description="the same, at each decision time of the day"
     )
+    start: StartConfig = Field(StartConfig(), description="the plan that the search begins with")
+    kicks: KicksConfig = Field(KicksConfig(), description="kicks out of where the search ends")
     prices: PricesConfig = Field(PricesConfig(), description="the engine of prices: bounds, and plans near them")
     live: LiveConfig = Field(LiveConfig(), description="changes while the day runs")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="peers and replays")

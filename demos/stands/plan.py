@@ -11,6 +11,8 @@ from demos.stands.airport import Airport
 from demos.stands.beliefs import Later, beliefs, sampled
 from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.greedy import greedy_buffer, greedy_cost
+from demos.stands.kicks import kick_on
+from demos.stands.learned_search.likely_stands import learned_start
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
 from demos.stands.risk import expected_overlap
@@ -134,10 +136,15 @@ def real_overlap(job: DayJob) -> NDArray[np.float64]:
 
 
 def optimise(job: DayJob, problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.int64], SearchLog]:
-    """The greedy plan on cost, the plan after search and, if asked for, after dives, and the log of both."""
+    """The greedy plan on cost, the plan after search and, if asked for, kicks and dives, and the log of all."""
     start = greedy_cost(problem)
     draws = generator(job.config.seed, "search", job.turns.day.isoformat())
-    plan, log = search(problem, start, job.config.search, draws)
+    begin = learned_start(problem, job.config.start.learned) if job.config.start.learned else start
+    plan, log = search(problem, begin, job.config.search, draws)
+    if job.config.kicks.number:
+        since = log.curve[-1][0]
+        plan, latest = kick_on(problem, plan, job.config.kicks, draws)
+        log.add(latest, since)
     if job.config.prices.dives:
         since = log.curve[-1][0]
         plan, latest = plan_by_regions(problem, plan, job.config.prices, draws)

@@ -69,13 +69,13 @@ def search(
     log.curve.append((0.0, cost))
     for _ in range(config.rounds if free.any() else 0):
         for _ in range(config.matchings):
-            candidate = rematch(problem, plan, _window(problem, free, generator))
-            plan, cost, better = _keep_best(problem, plan, cost, candidate)
+            candidate = rematch(problem, plan, draw_window(problem, free, generator))
+            plan, cost, better = keep_best(problem, plan, cost, candidate)
             log.matchings += 1
             log.matchings_improved += better
         if config.parts:
             candidate, proven = _one_part(problem, plan, free, config, generator)
-            plan, cost, better = _keep_best(problem, plan, cost, candidate)
+            plan, cost, better = keep_best(problem, plan, cost, candidate)
             log.parts += 1
             log.parts_improved += better
             log.parts_optimal += proven
@@ -89,9 +89,10 @@ def search(
     return plan, log
 
 
-def _keep_best(
+def keep_best(
     problem: Problem, plan: NDArray[np.int64], cost: int, candidate: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], int, bool]:
+    """The candidate if it keeps the hard rules and costs no more, else the plan; its cost; whether that is less."""
     moved = np.flatnonzero(plan != candidate)
     if not len(moved):
         return plan, cost, False
@@ -108,10 +109,18 @@ def keeps_hard_rules(problem: Problem, plan: NDArray[np.int64], turns: NDArray[n
     return not blocked(problem, plan, on)[np.arange(len(on)), plan[on]].any()
 
 
-def _window(problem: Problem, free: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
-    """The free turns that come on block in a random stretch of the day, half the time with all parts of their stays."""
+def draw_window(
+    problem: Problem,
+    free: NDArray[np.bool_],
+    generator: np.random.Generator,
+    starts: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """The free turns that come on block in a random stretch of the day, half the time with all parts of their stays.
+
+    starts: when it may begin [min]; by default, when any free turn comes on block.
+    """
     sibt, links = problem.turns.sibt, problem.turns.links
-    start = generator.choice(sibt[free])
+    start = generator.choice(sibt[free] if starts is None else starts)
     inside = free & (sibt >= start) & (sibt < start + generator.choice(WINDOWS))
     if len(links) and generator.random() < 0.5:
         # Else an aircraft that should stand elsewhere all day would have to be towed there part by part.
@@ -119,15 +128,24 @@ def _window(problem: Problem, free: NDArray[np.bool_], generator: np.random.Gene
     return np.flatnonzero(free & inside)
 
 
-def rematch(problem: Problem, plan: NDArray[np.int64], moved: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Hand the blocks of `moved` turns, one block a stand, out anew over all stands at least cost."""
+def rematch(
+    problem: Problem,
+    plan: NDArray[np.int64],
+    moved: NDArray[np.int64],
+    noise: NDArray[np.float64] | None = None,
+) -> NDArray[np.int64]:
+    """Hand the blocks of `moved` turns, one block a stand, out anew over all stands at least cost.
+
+    noise: (m, m) is added to what each stand's block costs on each stand [1/100 min].
+    """
     moved = moved[plan[moved] != UNASSIGNED]
     fixed = plan.copy()
     fixed[moved] = UNASSIGNED
     costs = np.where(blocked(problem, fixed, moved), FORBIDDEN, insertion_costs(problem, fixed, moved))
     block = np.zeros((problem.n_stands, len(moved)))
     block[plan[moved], np.arange(len(moved))] = 1
-    rows, columns = linear_sum_assignment(np.minimum(block @ costs, FORBIDDEN))
+    handing = block @ costs if noise is None else block @ costs + noise
+    rows, columns = linear_sum_assignment(np.minimum(handing, FORBIDDEN))
     stand_of_block = np.empty(problem.n_stands, dtype=np.int64)
     stand_of_block[rows] = columns
     fixed[moved] = stand_of_block[plan[moved]]

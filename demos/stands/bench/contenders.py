@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 Offer = Callable[["NDArray[np.int64]"], None]
 Contender = Callable[[Problem, float, Offer, "StandsConfig"], bool]
 THREADS = 2
+ROUNDS_BEFORE_KICKS = 5
+LEANING, ONLY_LEANING = 1.0, 1e6  # what a stand e times less likely costs in a learned start [conflict minutes]
 DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching alone", "search, CP-SAT parts alone"
 RANDOM, GREEDY = "random large neighbourhoods", "greedy"
+KICKS, KICKS_ANYWHERE = "search and kicks", "search and kicks anywhere"
+LEARNED, LIKELY = "learned start, search and kicks", "likely stands alone"
 COLD, HINTED = "CP-SAT, cold", "CP-SAT, hinted"
 FLOW, CBC, HIGHS = "time-space flow, HiGHS", "pairwise, PuLP and CBC", "pairwise, PuLP and HiGHS"
 
@@ -64,6 +68,42 @@ def _search(
         if plan_cost(problem, better) < plan_cost(problem, plan):
             offer(better)
         plan = better
+    return False
+
+
+def _kicks(
+    problem: Problem,
+    seconds: float,
+    offer: Offer,
+    config: StandsConfig,
+    among: int | None = None,
+    start: Callable[[Problem], NDArray[np.int64]] = greedy_cost,
+) -> bool:
+    """A first plan, windows re-matched until that leads nowhere, then kicks until the time is over."""
+    from demos.stands.kicks import kick_on
+    from demos.stands.search import search
+
+    draws, began = generator(config.seed, "bench"), time.perf_counter()
+    plan = start(problem)
+    offer(plan)
+    for _ in range(ROUNDS_BEFORE_KICKS):
+        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)
+        offer(plan)
+    limits = {"number": 10**6, "seconds": seconds - (time.perf_counter() - began)}
+    kicks = config.kicks.model_copy(update=limits if among is None else limits | {"among": among})
+    kick_on(problem, plan, kicks, draws, offer=offer)
+    return False
+
+
+def _leaning(problem: Problem, weight: float = LEANING) -> NDArray[np.int64]:
+    from demos.stands.learned_search.likely_stands import learned_start
+
+    return learned_start(problem, weight)
+
+
+def _likely(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    """First come, each on the likeliest of the stands that are free; cost only tells equal ones apart."""
+    offer(_leaning(problem, ONLY_LEANING))
     return False
 
 
@@ -138,11 +178,23 @@ def _compiled() -> None:
     paths.compile_all()
 
 
+def _learned() -> None:
+    from demos.stands import kicks
+    from demos.stands.learned_search.likely_stands import shipped
+
+    assert kicks
+    shipped()
+
+
 CONTENDERS: dict[str, Contender] = {
     DUAL: _dual,
     SEARCH: _search,
     MATCHING: partial(_search, parts=False),
     PARTS: partial(_search, matchings=False),
+    KICKS: _kicks,
+    KICKS_ANYWHERE: partial(_kicks, among=1),
+    LEARNED: partial(_kicks, start=_leaning),
+    LIKELY: _likely,
     RANDOM: _random,
     GREEDY: _greedy,
     COLD: partial(_whole_day, hinted=False),
@@ -155,6 +207,8 @@ CONTENDERS: dict[str, Contender] = {
 WARM_UPS: dict[str, Callable[[], object]] = {
     DUAL: _compiled,
     **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED), partial(import_module, "demos.stands.search")),
+    **dict.fromkeys((KICKS, KICKS_ANYWHERE), partial(import_module, "demos.stands.kicks")),
+    **dict.fromkeys((LEARNED, LIKELY), _learned),
     FLOW: partial(import_module, "demos.stands.bench.flow"),
     **dict.fromkeys((CBC, HIGHS), partial(import_module, "demos.stands.bench.pairwise")),
 }

@@ -22,8 +22,9 @@ from shared.names import did_you_mean
 from shared.result import Result
 
 if TYPE_CHECKING:
+    from demos.stands.bench.config import BenchSize
     from demos.stands.column_generation.ascent import Bound
-    from demos.stands.config import BenchSize, StandsConfig
+    from demos.stands.config import StandsConfig
     from demos.stands.problem import Problem
     from shared.demo import Run
 

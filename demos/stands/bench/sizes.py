@@ -20,7 +20,8 @@ from shared.seed import generator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from demos.stands.config import BenchSize, StandsConfig
+    from demos.stands.bench.config import BenchSize
+    from demos.stands.config import StandsConfig
 
 
 def bench_problem(departures: pd.DataFrame, size: BenchSize, day: date, config: StandsConfig) -> Problem:

@@ -17,9 +17,9 @@ from shared.style import COLOURS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from demos.stands.bench.config import BenchSize
     from demos.stands.bench.measure import Measured
     from demos.stands.bench.race import Race
-    from demos.stands.config import BenchSize
     from shared.demo import Run
     from shared.result import Figure
 

@@ -9,12 +9,28 @@ import numpy as np
 import pytest
 
 from demos.stands.airport import load_airport, with_stands
-from demos.stands.bench.contenders import CBC, COLD, CONTENDERS, DUAL, FLOW, GREEDY, HIGHS, HINTED, SEARCH, Offer
+from demos.stands.bench.config import BenchSize
+from demos.stands.bench.contenders import (
+    CBC,
+    COLD,
+    CONTENDERS,
+    DUAL,
+    FLOW,
+    GREEDY,
+    HIGHS,
+    HINTED,
+    KICKS,
+    LEARNED,
+    LIKELY,
+    SEARCH,
+    WARM_UPS,
+    Offer,
+)
 from demos.stands.bench.measure import measure
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem, pooled
 from demos.stands.bench.tables import gap, primal_integral, seconds_to
-from demos.stands.config import BenchSize, StandsConfig
+from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.greedy import greedy_cost
 from demos.stands.problem import Problem, plan_cost
@@ -82,10 +98,10 @@ def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -
     assert not found.refused
 
 
-@pytest.mark.parametrize("name", [DUAL, SEARCH, FLOW, GREEDY])
+@pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, LEARNED, LIKELY, FLOW, GREEDY])
 def test_the_others_hand_over_plans_that_hold(name: str) -> None:
     problem = random_problem(4, 5, 3)
-    found = race(problem, CONTENDERS[name], 1.0, CONFIG)
+    found = race(problem, CONTENDERS[name], 1.0, CONFIG, WARM_UPS.get(name))
     assert found.curve[-1][1] >= best_cost(problem)
     assert not found.refused
     assert not found.failed

@@ -16,9 +16,11 @@ from demos.stands import plan as planning
 from demos.stands.airport import Airport
 from demos.stands.config import StandsConfig, TowConfig
 from demos.stands.features import minutes_since_1970
+from demos.stands.greedy import greedy_cost
 from demos.stands.jobs import write_plans
+from demos.stands.learned_search.likely_stands import learned_start
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT, ON_THE_DAY, DayJob, buffer_name, judged, mend, plan_day
-from demos.stands.problem import UNASSIGNED, Problem
+from demos.stands.problem import UNASSIGNED, Problem, plan_cost
 from demos.stands.tows import split_long_stays
 from tests.demos.stands.conftest import FEW, MIDNIGHT, make_airport, make_turns, stands_config
 
@@ -226,3 +228,14 @@ def check_plans_file(path, day, airport: Airport) -> None:  # type: ignore[no-un
     names = [None if at == UNASSIGNED else airport.stands[at].id for at in day.plans[DAY_AHEAD]]
     assert mine["stand"].astype(object).where(mine["stand"].notna(), None).tolist() == names
     assert mine["sobt_min"].tolist() == day.turns.sobt.tolist()
+
+
+def test_kicks_follow_the_search_and_a_learned_start_precedes_it() -> None:
+    job = made_up_day(3)
+    problem, searched = starting(job)
+    kicked = replace(job, config=config(kicks={"number": 30}))
+    start, plan, log = planning.optimise(kicked, problem)
+    assert np.array_equal(start, greedy_cost(problem))
+    assert plan_cost(problem, plan) == log.curve[-1][1] <= plan_cost(problem, searched)
+    _, _, leaning = planning.optimise(replace(job, config=config(start={"learned": 2.0})), problem)
+    assert leaning.curve[0][1] == plan_cost(problem, learned_start(problem, 2.0)) != plan_cost(problem, start)
