@@ -292,7 +292,8 @@ class PricesConfig(Section):
         0.01, ge=0, le=1, description="enough when the bound is so near the cheapest mix of stand-days [share], 0 to 1"
     )
     noise: float = Field(0.1, ge=0, le=1, description="what tells a further dive from the first [share], 0 to 1")
-    polish: SearchConfig = Field(SearchConfig(rounds=12, matchings=20), description="the search after a dive")
+    polish: SearchConfig = Field(SearchConfig(rounds=6, matchings=20), description="the search after a dive")
+    kicks: KicksConfig = Field(KicksConfig(number=300), description="the kicks after that")
     bound_rounds: int = Field(
         60, ge=0, le=100_000, description="for a bound, rounds that count overlaps of one turn more, 0 to 100000"
     )

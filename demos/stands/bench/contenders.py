@@ -31,6 +31,7 @@ DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching
 RANDOM, GREEDY = "random large neighbourhoods", "greedy"
 KICKS, KICKS_ANYWHERE = "search and kicks", "search and kicks anywhere"
 LEARNED, LIKELY = "learned start, search and kicks", "likely stands alone"
+LEARNED_DUAL = "learned start, prices and search"
 COLD, HINTED = "CP-SAT, cold", "CP-SAT, hinted"
 FLOW, CBC, HIGHS = "time-space flow, HiGHS", "pairwise, PuLP and CBC", "pairwise, PuLP and HiGHS"
 
@@ -40,15 +41,24 @@ def _greedy(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
     return False
 
 
-def _dual(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
-    """Greedy, a short search, then dives that are searched on, of regions where it is large, until the time is over."""
+def _dual(
+    problem: Problem,
+    seconds: float,
+    offer: Offer,
+    config: StandsConfig,
+    start: Callable[[Problem], NDArray[np.int64]] = greedy_cost,
+) -> bool:
+    """A first plan, a short search, then dives that are searched on and kicked, until the time is over.
+
+    A large airport is planned region by region.
+    """
     from demos.stands.column_generation.regions import plan_by_regions
     from demos.stands.search import search
 
-    draws, plan = generator(config.seed, "bench"), greedy_cost(problem)
+    draws, plan = generator(config.seed, "bench"), start(problem)
     offer(plan)
-    for _ in range(config.search.rounds):
-        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1}), draws)
+    for _ in range(ROUNDS_BEFORE_KICKS):
+        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)
         offer(plan)
     limits = config.prices.model_copy(update={"dives": 10**6, "seconds": seconds})
     plan_by_regions(problem, plan, limits, draws, offer)
@@ -176,6 +186,7 @@ def _compiled() -> None:
 
     assert regions
     paths.compile_all()
+    _learned()
 
 
 def _learned() -> None:
@@ -188,6 +199,7 @@ def _learned() -> None:
 
 CONTENDERS: dict[str, Contender] = {
     DUAL: _dual,
+    LEARNED_DUAL: partial(_dual, start=_leaning),
     SEARCH: _search,
     MATCHING: partial(_search, parts=False),
     PARTS: partial(_search, matchings=False),
@@ -205,7 +217,7 @@ CONTENDERS: dict[str, Contender] = {
 }
 # Imports come before the clock starts, and so does what numba compiles or reads from its cache: others came compiled.
 WARM_UPS: dict[str, Callable[[], object]] = {
-    DUAL: _compiled,
+    **dict.fromkeys((DUAL, LEARNED_DUAL), _compiled),
     **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED), partial(import_module, "demos.stands.search")),
     **dict.fromkeys((KICKS, KICKS_ANYWHERE), partial(import_module, "demos.stands.kicks")),
     **dict.fromkeys((LEARNED, LIKELY), _learned),

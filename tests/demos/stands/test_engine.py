@@ -12,14 +12,16 @@ from demos.stands.column_generation.engine import plan_by_prices
 from demos.stands.column_generation.lower import find_prices
 from demos.stands.column_generation.regions import plan_by_regions, region
 from demos.stands.column_generation.stand_days import StandDays
-from demos.stands.config import PricesConfig, SearchConfig
+from demos.stands.config import KicksConfig, PricesConfig, SearchConfig
 from demos.stands.greedy import greedy_cost
 from demos.stands.problem import UNASSIGNED, blocked, plan_cost
 from demos.stands.search import keeps_hard_rules
 from tests.demos.stands.conftest import FEW, best_cost, random_plan, random_problem
 
 SEEDS = st.integers(0, 10**6)
-SHORT = PricesConfig(dives=2, ascents=20, rounds=20, polish=SearchConfig(rounds=1, matchings=5))
+SHORT = PricesConfig(
+    dives=2, ascents=20, rounds=20, polish=SearchConfig(rounds=1, matchings=5), kicks=KicksConfig(number=5)
+)
 
 
 @FEW
