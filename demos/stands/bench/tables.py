@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import pyplot
 
-from demos.stands.bench.contenders import DUAL, FLOW
+from demos.stands.bench.contenders import DUAL, FLOW, LEARNED_DUAL
 from demos.stands.problem import SCALE
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, Headline, Metric, Table
@@ -67,7 +67,7 @@ def headlines(found: dict[str, list[Measured]], sizes: dict[str, BenchSize]) -> 
     """The gap of the engine of prices, beside the next best contender, at each size."""
     made = []
     for name, days in found.items():
-        others = [other for other in days[0].races if other != DUAL]
+        others = [other for other in days[0].races if other not in (DUAL, LEARNED_DUAL)]
         if DUAL not in days[0].races or not others:
             continue
         ours, peer = _gaps(days, DUAL), min(others, key=lambda other: float(_gaps(days, other).mean()))
