@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from demos.stands.config import ClockTime, clock_minutes
+from demos.stands.units import MINUTES_PER_DAY
 from shared.config import config_folder
 from shared.errors import UserError
 from shared.names import did_you_mean
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE_CODES = ("A", "B", "C", "D", "E", "F")
-MINUTES_PER_DAY = 1440
 SizeCode = Literal["A", "B", "C", "D", "E", "F"]
 
 

@@ -24,12 +24,14 @@ def run(config: StandsConfig, run: Run) -> Result:
         from demos.stands.live.report import run_live
 
         return run_live(config, run)
-    from demos.stands import broken, evaluate, figures, sweep
+    from demos.stands import evaluate
     from demos.stands.airport import load_airport
     from demos.stands.data import load_flights
-    from demos.stands.forecast import make_forecasts
     from demos.stands.jobs import day_jobs, planned_days, write_forecasts, write_plans
+    from demos.stands.learning.forecast import make_forecasts
     from demos.stands.plan import plan_day
+    from demos.stands.report import figures, sweep
+    from demos.stands.rules import broken
     from shared.result import Result
 
     airport = load_airport(config.data.airport)

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport
-from demos.stands.forecast import Forecasts
-from demos.stands.peers import (
-    OURS,
-    Peer,
-    best_buffer,
-    contact_share,
-    equal_contact_buffer,
-    equal_contact_climatology,
-    method_contact,
-    minutes,
-    peer_of,
-)
+from demos.stands.learning.forecast import Forecasts
 from demos.stands.plan import (
     CLIMATOLOGY,
     CLIMATOLOGY_GREEDY,
@@ -30,6 +19,17 @@ from demos.stands.plan import (
     SOFT_BUFFER,
     DayPlans,
     buffer_name,
+)
+from demos.stands.report.peers import (
+    OURS,
+    Peer,
+    best_buffer,
+    contact_share,
+    equal_contact_buffer,
+    equal_contact_climatology,
+    method_contact,
+    minutes,
+    peer_of,
 )
 from shared.evaluation.intervals import bootstrap, paired_ratio
 from shared.evaluation.metrics import coverage, pinball_loss, reliability

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.airport import Airport
-from demos.stands.features import FIX_AHEAD
-from demos.stands.orders import require_known_locks
+from demos.stands.learning.features import FIX_AHEAD
+from demos.stands.learning.states import GRID, minutes_since_1970
 from demos.stands.plan import HINDSIGHT, DayJob
 from demos.stands.problem import UNASSIGNED
-from demos.stands.states import GRID, minutes_since_1970
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.orders import require_known_locks
+from demos.stands.rules.tows import split_long_stays
 from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.stands.config import StandsConfig
-    from demos.stands.forecast import Forecasts
+    from demos.stands.learning.forecast import Forecasts
 
 
 def planned_days(departures: pd.DataFrame, airport: Airport, config: StandsConfig) -> list[Turns]:

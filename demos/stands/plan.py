@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport
-from demos.stands.beliefs import Later, beliefs, sampled
 from demos.stands.column_generation.regions import plan_by_regions
-from demos.stands.greedy import greedy_buffer, greedy_cost
-from demos.stands.kicks import kick_on
 from demos.stands.learned_search.likely_stands import learned_start
+from demos.stands.learning.beliefs import Later, beliefs, sampled
+from demos.stands.learning.risk import expected_overlap
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
 from demos.stands.replay import Replay, replay
-from demos.stands.risk import expected_overlap
-from demos.stands.search import SearchLog, search
+from demos.stands.search.greedy import greedy_buffer, greedy_cost
+from demos.stands.search.kicks import kick_on
+from demos.stands.search.neighbourhoods import SearchLog, search
 from demos.stands.turns import Turns, occupation, real_occupation
 from demos.stands.verify import Orders, Stay, broken_rules, violations
 from shared.seed import generator
@@ -79,7 +79,7 @@ def plan_day(job: DayJob) -> DayPlans:
         plans[buffer_name(buffer)] = greedy_buffer(blind, buffer)
 
     soft = cost.model_copy(update={"buffer": 60, "buffer_per_minute": 0.3})
-    _, plans[SOFT_BUFFER], _ = optimise(job, problem_for(job, soft, np.zeros_like(blind.pair_float)))
+    _, plans[SOFT_BUFFER], _ = optimise(job, problem_for(job, soft, np.zeros(blind.pair.shape)))
     usual, ahead = risk_of(job, job.climatology), risk_of(job, job.day_ahead)
     by_climatology, day_ahead = problem_for(job, cost, usual), problem_for(job, cost, ahead)
     plans[CLIMATOLOGY_GREEDY], plans[CLIMATOLOGY], logs[CLIMATOLOGY] = optimise(job, by_climatology)

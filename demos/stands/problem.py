@@ -14,8 +14,9 @@ import numpy as np
 
 from demos.stands.airport import Airport, closed_minutes, shadow_pairs, size_rank
 from demos.stands.config import CostConfig, RulesConfig, TowConfig
-from demos.stands.couplings import Coupling, Tugs, coupled_costs
-from demos.stands.orders import day_rules
+from demos.stands.meetings import Meetings, meetings
+from demos.stands.rules.couplings import Coupling, Tugs, coupled_costs
+from demos.stands.rules.orders import day_rules
 from demos.stands.turns import Turns
 from demos.stands.units import SCALE as SCALE
 from demos.stands.units import UNASSIGNED as UNASSIGNED
@@ -63,14 +64,9 @@ class Problem:
     least_rule: int = 0
 
     @cached_property
-    def pair_float(self) -> NDArray[np.float64]:
-        """`pair` as float64, whole numbers."""
-        return self.pair.astype(np.float64)
-
-    @cached_property
-    def overlaps_float(self) -> NDArray[np.float64]:
-        """`overlaps` as 0.0 and 1.0."""
-        return self.overlaps.astype(np.float64)
+    def meetings(self) -> Meetings:
+        """Who would meet whom, for sums over near pairs alone."""
+        return meetings(self.pair, self.overlaps, self.shadows, self.n_stands)
 
     @property
     def n_stands(self) -> int:
@@ -163,52 +159,28 @@ def preference_ranks(turns: Turns, airport: Airport) -> NDArray[np.int64]:
     return ranks
 
 
-def placed(plan: NDArray[np.int64], n_stands: int) -> NDArray[np.float64]:
-    """(n, m) 0/1 matrix of a plan; an unassigned turn has a row of zeros."""
-    return (plan[:, None] == np.arange(n_stands)[None, :]).astype(np.float64)
-
-
 ALL = slice(None)
 Rows = slice | np.ndarray
 
 
-def insertion_costs(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.int64]:
-    """(rows, m) what each turn would cost on each stand, the others where they are (not counting hard rules)."""
-    costs = problem.static[rows] + _met(problem, problem.pair_float, plan, rows)
-    if problem.couplings or problem.tugs:
-        costs += coupled_costs(problem.couplings, problem.tugs, plan, np.arange(len(plan))[rows], problem.n_stands)
+def insertion_costs(
+    problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL, tugs: bool = True
+) -> NDArray[np.int64]:
+    """(rows, m) what each turn would cost on each stand, the others where they are (not counting hard rules).
+
+    tugs: whether to count what too few of them cost.
+    """
+    turns = np.arange(len(plan))[rows]
+    costs = problem.static[rows] + problem.meetings.with_each(plan, turns)
+    few = problem.tugs if tugs else None
+    if problem.couplings or few:
+        costs += coupled_costs(problem.couplings, few, plan, turns, problem.n_stands)
     return costs
 
 
 def blocked(problem: Problem, plan: NDArray[np.int64], rows: Rows = ALL) -> NDArray[np.bool_]:
     """(rows, m) whether a hard rule forbids each turn on each stand, the others where they are."""
-    return ~problem.allowed[rows] | (_met(problem, problem.overlaps_float, plan, rows) > 0)
-
-
-def _met(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
-    """(rows, m) sum of `between` over all that a turn would meet on a stand, shadows included. between: (n, n)."""
-    at = placed(plan, problem.n_stands)
-    some = between[rows]
-    # The product in float64 is BLAS and exact below 2**53; in int64 it would be a slow loop.
-    total = some @ at
-    for shadow in problem.shadows:
-        sides = ((shadow.first, shadow.first_casts), (shadow.second, shadow.second_casts))
-        for (stand, casts), (other, other_casts) in (sides, sides[::-1]):
-            # On `stand`, a turn meets those on `other` that cast a shadow, and if it casts one itself, the rest too.
-            total[:, stand] += some @ (at[:, other] * other_casts)
-            total[:, stand] += casts[rows] * (some @ (at[:, other] * ~other_casts))
-    return np.rint(total).astype(np.int64)
-
-
-def shared_total(problem: Problem, between: NDArray[np.float64], plan: NDArray[np.int64]) -> int:
-    """Sum of the integers `between` (n, n) over the pairs of turns that meet on a stand or across a shadow."""
-    together = (plan[:, None] == plan[None, :]) & (plan != UNASSIGNED)
-    total = int(between[together].sum()) // 2
-    for shadow in problem.shadows:
-        first, second = np.flatnonzero(plan == shadow.first), np.flatnonzero(plan == shadow.second)
-        meet = shadow.first_casts[first][:, None] | shadow.second_casts[second][None, :]
-        total += int(between[np.ix_(first, second)][meet].sum())
-    return total
+    return ~problem.allowed[rows] | problem.meetings.clash(plan, np.arange(len(plan))[rows])
 
 
 def plan_cost(problem: Problem, plan: NDArray[np.int64]) -> int:
@@ -218,4 +190,17 @@ def plan_cost(problem: Problem, plan: NDArray[np.int64]) -> int:
     static += sum(coupling.total(plan) for coupling in problem.couplings)
     if problem.tugs:
         static += problem.tugs.total(plan)
-    return static + shared_total(problem, problem.pair_float, plan) + problem.unassigned * (len(plan) - len(on))
+    return static + problem.meetings.total(plan) + problem.unassigned * (len(plan) - len(on))
+
+
+def cost_change(problem: Problem, plan: NDArray[np.int64], other: NDArray[np.int64]) -> int:
+    """How much more the `other` plan costs, from what differs alone [1/100 min]."""
+    moved = np.flatnonzero(plan != other)
+    change = 0
+    for sign, one in ((-1, plan), (1, other)):
+        on = moved[one[moved] != UNASSIGNED]
+        change += sign * int(problem.static[on, one[on]].sum() - problem.unassigned * len(on))
+        change += sign * sum(coupling.total(one) for coupling in problem.couplings)
+        if problem.tugs:
+            change += sign * problem.tugs.total(one)
+    return change + problem.meetings.change(plan, other, moved)

@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.stands.airport import Airport, shadow_pairs, size_rank
 from demos.stands.problem import UNASSIGNED, preference_ranks
-from demos.stands.rules import Broken
+from demos.stands.rules.ranks import Broken
 from demos.stands.turns import Turns, real_occupation
 
 if TYPE_CHECKING:

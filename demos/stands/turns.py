@@ -15,12 +15,10 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.config import TurnConfig, clock_minutes
+from demos.stands.units import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-MINUTES_PER_DAY = 1440
 
 
 @dataclass(frozen=True)

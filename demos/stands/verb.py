@@ -35,6 +35,6 @@ def explain(
     trendlab explain UA1564 --stand C71
     trendlab explain --close C71@14:00-18:00 --delay UA1564+60
     """
-    from demos.stands.answer import answer
+    from demos.stands.explain.answer import answer
 
     answer(flight, stand, day, list(close or []), list(delay or []), picture, out)

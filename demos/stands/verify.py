@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from demos.stands.airport import Airport
-from demos.stands.rules import FROZEN, LOCKED, NIGHT, PUSHBACK, STAND, TUGS, Broken, lowest_first
+from demos.stands.rules.ranks import FROZEN, LOCKED, NIGHT, PUSHBACK, STAND, TUGS, Broken, lowest_first
 
 ORDER = "ABCDEF"
 

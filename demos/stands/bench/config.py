@@ -21,6 +21,10 @@ class BenchSize(Section):
     contenders: tuple[str, ...] = Field((), description="names from demos/stands/bench/contenders.py; [] for all")
     longer: dict[str, float] = Field({}, description="contenders that have so many times the seconds")
 
+    def time_of(self, contender: str) -> float:
+        """How long a contender has [s]."""
+        return self.seconds * self.longer.get(contender, 1.0)
+
 
 LARGE = ("prices and search", "search", "search, matching alone", "random large neighbourhoods", "greedy")
 POOLED = BenchSize(

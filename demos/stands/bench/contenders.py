@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from demos.stands.search.greedy import greedy_cost
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _dual(
     A large airport is planned region by region.
     """
     from demos.stands.column_generation.regions import plan_by_regions
-    from demos.stands.search import search
+    from demos.stands.search.neighbourhoods import search
 
     draws, plan = generator(config.seed, "bench"), start(problem)
     offer(plan)
@@ -68,7 +68,7 @@ def _dual(
 def _search(
     problem: Problem, seconds: float, offer: Offer, config: StandsConfig, matchings: bool = True, parts: bool = True
 ) -> bool:
-    from demos.stands.search import search
+    from demos.stands.search.neighbourhoods import search
 
     changes = {"rounds": 1, "parts": parts, **({} if matchings else {"matchings": 0})}
     draws, plan, began = generator(config.seed, "bench"), greedy_cost(problem), time.perf_counter()
@@ -90,8 +90,8 @@ def _kicks(
     start: Callable[[Problem], NDArray[np.int64]] = greedy_cost,
 ) -> bool:
     """A first plan, windows re-matched until that leads nowhere, then kicks until the time is over."""
-    from demos.stands.kicks import kick_on
-    from demos.stands.search import search
+    from demos.stands.search.kicks import kick_on
+    from demos.stands.search.neighbourhoods import search
 
     draws, began = generator(config.seed, "bench"), time.perf_counter()
     plan = start(problem)
@@ -143,7 +143,7 @@ def _random(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
 def _whole_day(problem: Problem, seconds: float, offer: Offer, config: StandsConfig, hinted: bool) -> bool:
     from ortools.sat.python import cp_model
 
-    from demos.stands.search import Part
+    from demos.stands.search.neighbourhoods import Part
 
     began, start = time.perf_counter(), greedy_cost(problem)
     if hinted:
@@ -181,22 +181,6 @@ def _pairwise(problem: Problem, seconds: float, offer: Offer, config: StandsConf
     return best
 
 
-def _compiled() -> None:
-    from demos.stands.column_generation import paths, regions
-
-    assert regions
-    paths.compile_all()
-    _learned()
-
-
-def _learned() -> None:
-    from demos.stands import kicks
-    from demos.stands.learned_search.likely_stands import shipped
-
-    assert kicks
-    shipped()
-
-
 CONTENDERS: dict[str, Contender] = {
     DUAL: _dual,
     LEARNED_DUAL: partial(_dual, start=_leaning),
@@ -215,12 +199,27 @@ CONTENDERS: dict[str, Contender] = {
     CBC: partial(_pairwise, solver="CBC"),
     HIGHS: partial(_pairwise, solver="HiGHS"),
 }
-# Imports come before the clock starts, and so does what numba compiles or reads from its cache: others came compiled.
-WARM_UPS: dict[str, Callable[[], object]] = {
-    **dict.fromkeys((DUAL, LEARNED_DUAL), _compiled),
-    **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED), partial(import_module, "demos.stands.search")),
-    **dict.fromkeys((KICKS, KICKS_ANYWHERE), partial(import_module, "demos.stands.kicks")),
-    **dict.fromkeys((LEARNED, LIKELY), _learned),
-    FLOW: partial(import_module, "demos.stands.bench.flow"),
-    **dict.fromkeys((CBC, HIGHS), partial(import_module, "demos.stands.bench.pairwise")),
+SEARCHING = "demos.stands.search.neighbourhoods", "demos.stands.search.kicks"
+PRICING = *SEARCHING, "demos.stands.column_generation.regions"
+MODULES = {
+    **dict.fromkeys((DUAL, LEARNED_DUAL), PRICING),
+    **dict.fromkeys((SEARCH, MATCHING, PARTS, COLD, HINTED, KICKS, KICKS_ANYWHERE, LEARNED), SEARCHING),
+    FLOW: ("demos.stands.bench.flow",),
+    **dict.fromkeys((CBC, HIGHS), ("demos.stands.bench.pairwise",)),
 }
+
+
+def warm_up(name: str) -> None:
+    """Before a contender's clock starts: imports, and what numba compiles or reads from its cache.
+
+    The other solvers came compiled.
+    """
+    from demos.stands import meetings
+
+    meetings.compile_all()
+    for module in MODULES.get(name, ()):
+        import_module(module)
+    if name in (DUAL, LEARNED_DUAL):
+        import_module("demos.stands.column_generation.paths").compile_all()
+    if name in (LEARNED, LIKELY, LEARNED_DUAL):
+        import_module("demos.stands.learned_search.likely_stands").shipped()

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from demos.stands.bench import tables
-from demos.stands.bench.contenders import CONTENDERS, WARM_UPS
+from demos.stands.bench.contenders import CONTENDERS, warm_up
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.data import load_flights
-from demos.stands.greedy import greedy_cost
+from demos.stands.search.greedy import greedy_cost
 from shared.errors import UserError
 from shared.names import did_you_mean
 from shared.result import Result
@@ -70,7 +71,7 @@ def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> li
         day = config.bench.first + timedelta(days=number * config.bench.step)
         problem = bench_problem(departures, size, day, config)
         races = {
-            name: race(problem, CONTENDERS[name], size.seconds * size.longer.get(name, 1.0), config, WARM_UPS.get(name))
+            name: race(problem, CONTENDERS[name], size.time_of(name), config, partial(warm_up, name))
             for name in size.contenders or CONTENDERS
         }
         found.append(_measured(problem, races, config))

@@ -67,14 +67,20 @@ def race(
         if not here.poll(START_SECONDS) or here.recv() != "ready":
             raise RuntimeError("a contender did not start")
         here.send("go")
-        return _watch(here, problem, seconds)
+        found, offered = _watch(here, seconds)
     finally:
         _kill(process)
         here.close()
+    # What a plan is worth is found out after the clock has stopped: a contender has both cores for itself.
+    for at, plan in offered:
+        _take(found, problem, plan, at)
+    return found
 
 
-def _watch(here: Connection, problem: Problem, seconds: float) -> Race:
+def _watch(here: Connection, seconds: float) -> tuple[Race, list[tuple[float, NDArray]]]:
+    """How it went, and each plan with when it came."""
     found, began = Race(), time.perf_counter()
+    offered: list[tuple[float, NDArray]] = []
     while (left := began + seconds - time.perf_counter()) > 0:
         if not here.poll(left):
             break
@@ -84,14 +90,14 @@ def _watch(here: Connection, problem: Problem, seconds: float) -> Race:
         except EOFError:
             break
         if kind == "plan" and at <= seconds:
-            _take(found, problem, value, at)
+            offered.append((at, value))
         elif kind == "best":
             found.claims_best = True
         elif kind == "failed":
             found.failed = value
             break
     found.seconds = min(time.perf_counter() - began, seconds)
-    return found
+    return found, offered
 
 
 def _take(found: Race, problem: Problem, plan: NDArray, at: float) -> None:

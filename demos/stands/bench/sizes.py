@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.airport import Airport, Stand, load_airport, with_stands
-from demos.stands.delay import climatology, delays, require_past, split_by_time
+from demos.stands.learning.delay import climatology, delays, require_past, split_by_time
+from demos.stands.learning.risk import expected_overlap, sample_delays
 from demos.stands.problem import Problem, build_problem
-from demos.stands.risk import expected_overlap, sample_delays
-from demos.stands.turns import MINUTES_PER_DAY, Turns, occupation, operating_day
+from demos.stands.turns import Turns, occupation, operating_day
+from demos.stands.units import MINUTES_PER_DAY
 from shared.errors import UserError
 from shared.seed import generator
 

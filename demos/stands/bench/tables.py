@@ -77,7 +77,7 @@ def headlines(found: dict[str, list[Measured]], sizes: dict[str, BenchSize]) -> 
                 value=float(ours.mean()),
                 unit="%",
                 direction="lower",
-                peer=f"{peer}, {sizes[name].seconds * sizes[name].longer.get(peer, 1):g} s",
+                peer=f"{peer}, {sizes[name].time_of(peer):g} s",
                 peer_value=float(_gaps(days, peer).mean()),
                 interval=bootstrap(ours, unit="days") if len(days) > 1 else None,
                 note=f"after {sizes[name].seconds:g} s; the bound is of the same bench",
@@ -119,7 +119,7 @@ def _contenders_table(size: BenchSize, days: Sequence[Measured]) -> Table:
         rows.append(
             [
                 name,
-                size.seconds * size.longer.get(name, 1.0),
+                size.time_of(name),
                 float(gaps.mean()) if plans == len(days) else None,
                 _bounds(gaps, 2) if plans == len(days) else None,
                 float(integrals.mean()),
@@ -198,7 +198,7 @@ def figure(size: BenchSize, days: Sequence[Measured], run: Run) -> Figure:
     grid = np.geomspace(0.05, longest, 200)
     for index, name in enumerate(days[0].races):
         curves = np.array([_over_time(day.races[name], day.bound.value, grid) for day in days])
-        inside = grid <= size.seconds * size.longer.get(name, 1.0)
+        inside = grid <= size.time_of(name)
         axes.plot(grid[inside], curves.mean(axis=0)[inside], color=COLOURS[index % len(COLOURS)], label=name,
                   linestyle="-" if index < len(COLOURS) else "--")  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="above the bound [%]", ylim=(0.2, 110))

@@ -32,15 +32,16 @@ class Bound:
 
 
 def share_of_cost(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) of each turn what its stand costs, and half of what it costs with others: prices to begin with."""
+    """(n + t,) of each turn what its stand costs, and half of what it costs with others: prices to begin with."""
     problem = days.problem
     together = (plan[:, None] == plan[None, :]) & (plan != UNASSIGNED)[:, None]
     share = problem.static[np.arange(len(plan)), plan] + np.where(together, problem.pair, 0).sum(axis=1) // 2
-    return np.where(plan == UNASSIGNED, problem.unassigned, np.minimum(share, problem.unassigned))
+    share = np.where(plan == UNASSIGNED, problem.unassigned, np.minimum(share, problem.unassigned))
+    return np.concatenate([share, np.zeros(len(days.low) - len(share), dtype=np.int64)])
 
 
 def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int) -> Bound:
-    """Raise the bound from `prices` (n,) by deflected subgradients and Polyak's step (Camerini, Fratta, Maffioli 1975).
+    """Raise the bound from `prices` (n + t,) by deflected subgradients and Polyak's step (Camerini, Fratta, Maffioli 1975).
 
     upper: the cost of any plan [1/100 min].
     """
@@ -61,14 +62,18 @@ def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: i
         length = float(direction @ direction)
         if not length:
             break
-        at = np.clip(at + rate * (1.01 * upper - best.bound) / length * direction, 0, days.problem.unassigned)
+        at = np.clip(at + rate * (1.01 * upper - best.bound) / length * direction, days.low, days.problem.unassigned)
     return found
 
 
 def _not_taken(days: StandDays, best: BestDays) -> NDArray[np.float64]:
-    """(n,) 1 less how often the stands take each turn; those of a group take its best days, one each."""
-    left = np.ones(len(days.order))
-    for size, found in zip(days.sizes, best.days, strict=True):
+    """(n + t,) 1 less how often the stands take each turn; those of a group take its best days, one each. Of ties: how
+    much oftener a guest is there than its turn.
+    """
+    left = np.zeros(len(days.low))
+    left[: days.n] = 1
+    for group, (size, found) in enumerate(zip(days.sizes, best.days, strict=True)):
         for turns in found[:size]:
-            left[turns] -= size / min(size, len(found))
+            for price, times in days.bears(group, turns.tolist()):
+                left[price] -= times * size / min(size, len(found))
     return left

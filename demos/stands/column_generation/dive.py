@@ -93,7 +93,7 @@ def _surest(mix: Mix, generator: np.random.Generator, noise: float) -> list[Day]
 def _on_stands(days: StandDays, chosen: list[Day]) -> NDArray[np.int64]:
     """Give each stand-day a stand of its group, with as few turns in a shadow as swaps can bring about."""
     problem = days.problem
-    plan, free = np.full(len(days.order), UNASSIGNED), [list(group) for group in days.groups]
+    plan, free = np.full(days.n, UNASSIGNED), [list(group) for group in days.groups]
     for group, turns in chosen:
         plan[turns] = free[group].pop()
     fewest, group_of = shadowed(problem, plan), {stand: group for group in days.groups for stand in group}

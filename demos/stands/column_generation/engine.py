@@ -10,9 +10,9 @@ from demos.stands.column_generation.ascent import Bound
 from demos.stands.column_generation.dive import dive
 from demos.stands.column_generation.lower import find_prices
 from demos.stands.column_generation.stand_days import StandDays
-from demos.stands.kicks import kick_on
 from demos.stands.problem import Problem, plan_cost
-from demos.stands.search import SearchLog, search
+from demos.stands.search.kicks import kick_on
+from demos.stands.search.neighbourhoods import SearchLog, search
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,8 +20,8 @@ SEEDED = 4  # stand-days a turn that the mix begins with
 
 
 def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
-    """No plan costs less, shadows or not. plans: (n,) each, at least one, the better the quicker."""
-    days = StandDays(problem)
+    """No plan costs less. plans: (n,) each, at least one, the better the quicker."""
+    days = StandDays(problem, guests=True)
     found = find_prices(days, plans, config)
     if config.bound_rounds:
         mix = Mix(days, _nearest(days, found, plans))

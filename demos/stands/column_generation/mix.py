@@ -33,8 +33,9 @@ class Mix:
         self.days = days
         self.known: dict[tuple[int, tuple[int, ...]], pywraplp.Variable] = {}
         self.solver = pywraplp.Solver.CreateSolver("GLOP")
-        n, many = len(days.order), self.solver.infinity()
-        self.taken = [self.solver.Constraint(1, many) for _ in range(n)]
+        n, many = len(days.low), self.solver.infinity()
+        self.taken = [self.solver.Constraint(1, many) for _ in range(days.n)]
+        self.taken += [self.solver.Constraint(0, 0) for _ in range(n - days.n)]
         self.left = days.sizes if left is None else left
         self.used = [self.solver.Constraint(-many, float(size)) for size in self.left]
         self.cost = self.solver.Objective()
@@ -52,18 +53,18 @@ class Mix:
         if key in self.known or not turns:
             return False
         self.known[key] = share = self.solver.NumVar(0, self.solver.infinity(), "")
-        for turn in turns:
-            self.taken[turn].SetCoefficient(share, 1)
+        for price, times in self.days.bears(group, turns):
+            self.taken[price].SetCoefficient(share, times)
         self.used[group].SetCoefficient(share, 1)
         self.cost.SetCoefficient(share, float(self.days.cost(group, np.array(turns))))
         return True
 
     def solve(self, centre: NDArray[np.int64], width: float) -> tuple[float, NDArray[np.int64]] | None:
-        """What it costs [1/100 min], and whole prices (n,), these within `width` of `centre`; None if GLOP gives up."""
-        top = self.days.problem.unassigned
-        for short, over, price in zip(self.short, self.over, centre.tolist(), strict=True):
+        """What it costs [1/100 min], and whole prices (n + t,), these within `width` of `centre`; None if GLOP gives up."""
+        top, low = self.days.problem.unassigned, self.days.low
+        for short, over, price, least in zip(self.short, self.over, centre.tolist(), low.tolist(), strict=True):
             self.cost.SetCoefficient(short, min(top, price + width))
-            self.cost.SetCoefficient(over, -max(0.0, price - width))
+            self.cost.SetCoefficient(over, -max(least, price - width))
         if self.solver.Solve() != self.solver.OPTIMAL:
             # From where it stood GLOP sometimes gets lost; from the beginning it finds the way.
             afresh = pywraplp.MPSolverParameters()
@@ -71,7 +72,7 @@ class Mix:
             if self.solver.Solve(afresh) != self.solver.OPTIMAL:
                 return None
         prices = np.array([taken.dual_value() for taken in self.taken])
-        return self.cost.Value(), np.rint(np.clip(prices, 0, top)).astype(np.int64)
+        return self.cost.Value(), np.rint(np.clip(prices, low, top)).astype(np.int64)
 
     def shares(self) -> list[tuple[float, int, tuple[int, ...]]]:
         """What is in the mix: share, group, turns."""

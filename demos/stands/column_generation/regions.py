@@ -15,7 +15,7 @@ import numpy as np
 
 from demos.stands.column_generation.engine import plan_by_prices
 from demos.stands.problem import UNASSIGNED, Problem, ShadowPair, blocked, insertion_costs, plan_cost
-from demos.stands.search import SearchLog, keeps_hard_rules
+from demos.stands.search.neighbourhoods import SearchLog, keeps_hard_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

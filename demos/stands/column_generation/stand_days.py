@@ -2,11 +2,15 @@
 
 A stand-day is a set of turns of which no two overlap, on one stand. Offer a price for each turn that is taken: a stand
 then earns most with the day that `best_days` finds. Stands that no turn tells apart are one group.
+
+A turn that casts a shadow can be told to be a guest on the stand in its shadow: what stands there must keep apart from
+it and pays for being near it. A price for each guest, above or below 0, sees to it that the guest is there if the turn
+is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,52 +29,92 @@ MEMORY = 4_000_000  # labels of a group [16 bytes each]
 class StandDays:
     """The day of a problem, made ready for many prices.
 
-    groups: the stands (positions) of each of the G groups; sizes: (G,) how many they are; static: (G, n) cost of a turn
-    on a stand of the group, NOWHERE where it does not fit; order: (n,) turns by on-block. Shadows are left out: what is
-    found without them costs no more.
+    groups: the stands (positions) of each of the G groups; sizes: (G,) how many they are; n: turns; order: (n + c,)
+    turns, and guests from n on, by on-block; static: (G, n + c) cost of a turn on a stand of the group, NOWHERE where it
+    does not fit; pair: (n + c, n + c) what two cost on one stand; ties: what else than its own price a turn or a guest
+    in a group bears, each the position of a price, and 1 or -1; low: (n + t,) how low prices may be, those of the t
+    ties after those of the turns. Without guests shadows are left out: what is found costs no more.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, guests: bool = False) -> None:
         turns = problem.turns
-        self.problem = problem
-        self.groups = stand_groups(problem)
-        first = [group[0] for group in self.groups]
+        self.problem, self.n = problem, len(turns)
+        sides = _sides(problem) if guests else []
+        self.groups = stand_groups(problem, {stand for side in sides for stand in side[:2]})
+        self.group_of = {stand: group for group, stands in enumerate(self.groups) for stand in stands}
         self.sizes = np.array([len(group) for group in self.groups])
-        self.static = np.where(problem.allowed[:, first], problem.static[:, first], NOWHERE).T.copy()
-        self.order = np.lexsort((turns.sobt, turns.sibt))
-        follows = turns.sibt[None, :] >= turns.sobt[:, None]
-        self.paid = np.where(follows, problem.pair, APART).T.copy()
+        hosts = np.unique(np.concatenate([casters for _, _, casters in sides])) if sides else np.zeros(0, np.int64)
+        self.guest_of = {int(turn): self.n + index for index, turn in enumerate(hosts)}
+        every = np.concatenate([np.arange(self.n), hosts])
+        self.order = np.lexsort((turns.sobt[every], turns.sibt[every]))
+        self.pair = problem.pair[np.ix_(every, every)]
+        self.pair[self.n :, self.n :] = 0  # two guests meet on the stand that they are on, if anywhere
+        follows = turns.sibt[None, every] >= turns.sobt[every, None]
+        self.paid = np.where(follows, self.pair, APART).T.copy()
+        first = [group[0] for group in self.groups]
+        self.static = np.full((len(first), len(every)), NOWHERE)
+        self.static[:, : self.n] = np.where(problem.allowed[:, first], problem.static[:, first], NOWHERE).T
+        self.shadowed: dict[int, int] = {}
+        self.ties: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        tied = []
+        for stand, other, casters in sides:
+            group, its = self.group_of[stand], self.group_of[other]
+            self.shadowed[other] = stand
+            for turn in casters.tolist():
+                guest, price = self.guest_of[turn], self.n + len(tied)
+                self.static[its, guest] = 0
+                self.ties.setdefault((group, turn), []).append((price, 1))
+                self.ties[its, guest] = [(price, -1)]
+                tied.append((group, turn, its, guest))
+        self._tied = np.array(tied, dtype=np.int64).reshape(-1, 4).T
+        self.low = np.concatenate([np.zeros(self.n, np.int64), np.full(len(tied), -problem.unassigned)])
+
+    def net(self, prices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(G, n + c) what each turn costs in each group, less prices (n + t,)."""
+        net, (group, turn, its, guest) = self.static.copy(), self._tied
+        net[:, : self.n] -= prices[: self.n]
+        np.subtract.at(net, (group, turn), prices[self.n :])
+        net[its, guest] += prices[self.n :]
+        return net
 
     def cost(self, group: int, turns: NDArray[np.int64]) -> int:
         """All that a stand-day costs [1/100 min], every two of its turns counted."""
-        return int(cost_of_day(turns, self.static[group], self.problem.pair))
+        return int(cost_of_day(turns, self.static[group], self.pair))
+
+    def bears(self, group: int, turns: Iterable[int]) -> list[tuple[int, int]]:
+        """The prices that a stand-day bears, by position, each 1 or -1 times."""
+        own = [(turn, 1) for turn in turns if turn < self.n]
+        return own + [tie for turn in turns for tie in self.ties.get((group, turn), ())] if self.ties else own
 
     def of_plan(self, plan: NDArray[np.int64]) -> list[tuple[int, tuple[int, ...]]]:
         """The stand-days of a plan (n,), each a group and its turns in order; those of empty stands are left out."""
-        ordered = plan[self.order]
-        found = [
-            (group, tuple(self.order[ordered == stand].tolist()))
-            for group, stands in enumerate(self.groups)
-            for stand in stands
-        ]
-        return [day for day in found if day[1]]
+        found = []
+        for stand, group in sorted(self.group_of.items(), key=lambda one: one[1]):
+            there = plan == stand
+            guests = [
+                self.guest_of[turn]
+                for turn in np.flatnonzero(plan == self.shadowed.get(stand, NONE))
+                if turn in self.guest_of and self.static[group, self.guest_of[turn]] < NOWHERE
+            ]
+            day = tuple(self.order[np.isin(self.order, [*np.flatnonzero(there), *guests])].tolist())
+            if day:
+                found.append((group, day))
+        return found
 
     def dear(self, days: Iterable[tuple[int, tuple[int, ...]]], prices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How much more each stand-day pays, less prices (n,), than the best of its group [1/100 min]."""
-        least = self.best_days(prices).least
-        return np.array(
-            [self.cost(group, turns := np.array(day)) - prices[turns].sum() - least[group] for group, day in days]
-        )
+        """How much more each stand-day pays, less prices (n + t,), than the best of its group [1/100 min]."""
+        least, net = self.best_days(prices).least, self.net(prices)
+        return np.array([cost_of_day(np.array(day), net[group], self.pair) - least[group] for group, day in days])
 
     def best_days(self, prices: NDArray[np.int64], each: int = 1, third: bool = False) -> BestDays:
-        """Shortest paths at whole prices (n,) [1/100 min], of all groups at once, `each` days of every one.
+        """Shortest paths at whole prices (n + t,) [1/100 min], of all groups at once, `each` days of every one.
 
         Of the overlaps of a turn those with the two before it are counted, or three if `third`. The others cost
         something, too, so that no stand-day is as cheap as what is found here.
         """
-        least, _, paths = cheapest_days(self.static - prices, self.paid, self.order, third, each, MEMORY)
+        least, _, paths = cheapest_days(self.net(prices), self.paid, self.order, third, each, MEMORY)
         days = [[path[path != NONE][::-1].astype(np.int64) for path in group if path[0] != NONE] for group in paths]
-        return BestDays(least, int(prices.sum() + (self.sizes * least).sum()), days)
+        return BestDays(least, int(prices[: self.n].sum() + (self.sizes * least).sum()), days)
 
 
 @dataclass(frozen=True)
@@ -89,10 +133,25 @@ class BestDays:
         return [(group, tuple(turns.tolist())) for group, found in enumerate(self.days) for turns in found]
 
 
-def stand_groups(problem: Problem) -> list[list[int]]:
-    """Stands (positions) that are as good as each other for every turn, shadows left out."""
-    groups: dict[tuple[bytes, bytes], list[int]] = {}
+def stand_groups(problem: Problem, alone: Collection[int] = ()) -> list[list[int]]:
+    """Stands (positions) that are as good as each other for every turn, shadows left out. alone: a group each."""
+    groups: dict[tuple[bytes, bytes, int], list[int]] = {}
     for stand in range(problem.n_stands):
         key = problem.allowed[:, stand].tobytes(), problem.static[:, stand].tobytes()
-        groups.setdefault(key, []).append(stand)
+        groups.setdefault((*key, stand if stand in alone else NONE), []).append(stand)
     return list(groups.values())
+
+
+def _sides(problem: Problem) -> list[tuple[int, int, NDArray[np.int64]]]:
+    """Stands that shadow another, which, and the turns that cast it: one way for every two, one shadow on each stand.
+
+    What is left out could only raise a bound.
+    """
+    found: dict[int, tuple[int, int, NDArray[np.int64]]] = {}
+    for shadow in problem.shadows:
+        one, two = (shadow.first, shadow.second, shadow.first_casts), (shadow.second, shadow.first, shadow.second_casts)
+        stand, other, casts = max(one, two, key=lambda side: int(side[2].sum()))
+        casters = np.flatnonzero(casts & problem.allowed[:, stand])
+        if len(casters) and other not in found:
+            found[other] = stand, other, casters
+    return list(found.values())

@@ -16,8 +16,8 @@ import numpy as np
 
 from demos.stands.airport import size_rank
 from demos.stands.column_generation.stand_days import stand_groups
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import SCALE, Problem
+from demos.stands.search.greedy import greedy_cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,10 +17,10 @@ from demos.stands.bench.config import BenchSize
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.config import KicksConfig, SearchConfig, StandsConfig
 from demos.stands.data import load_flights
-from demos.stands.greedy import greedy_cost
-from demos.stands.kicks import kick_on
 from demos.stands.learned_search.likely_stands import FEATURES, MODEL, turns_and_groups
-from demos.stands.search import search
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.kicks import kick_on
+from demos.stands.search.neighbourhoods import search
 from shared.seed import generator
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from demos.stands.live.day import keep
 from demos.stands.live.state import DayState, clock, problem_now
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs
-from demos.stands.search import search
+from demos.stands.search.neighbourhoods import search
 from shared.seed import generator
 
 if TYPE_CHECKING:

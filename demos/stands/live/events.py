@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.greedy import met_on
 from demos.stands.live.state import DayState, expect, forecast, problem_now, with_times
 from demos.stands.problem import UNASSIGNED
+from demos.stands.search.greedy import met_on
 from shared.errors import UserError
 from shared.names import did_you_mean
 

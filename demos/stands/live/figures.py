@@ -17,9 +17,9 @@ from matplotlib import pyplot
 from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
-from demos.stands.gantt import CHANGED, CONFLICT, PLANNED, REAL, hour_axis, stand_axis
 from demos.stands.live.measure import LIVE, Followed, Lived
 from demos.stands.problem import UNASSIGNED
+from demos.stands.report.gantt import CHANGED, CONFLICT, PLANNED, REAL, hour_axis, stand_axis
 from demos.stands.turns import real_occupation
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.beliefs import sampled
+from demos.stands.learning.beliefs import sampled
 from demos.stands.live.afresh import every, solve_afresh
 from demos.stands.live.day import LiveDay, Moved, Wait, keep, run_day
 from demos.stands.live.journal import header_of, open_journal, require_same

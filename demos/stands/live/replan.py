@@ -10,8 +10,8 @@ import numpy as np
 from demos.stands.live.state import DayState, clock, problem_now
 from demos.stands.plan import orders_of
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
-from demos.stands.relocate import relocate
-from demos.stands.rules import Broken
+from demos.stands.rules.ranks import Broken
+from demos.stands.search.relocate import relocate
 from demos.stands.verify import Stay, broken_rules
 
 if TYPE_CHECKING:

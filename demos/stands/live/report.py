@@ -11,8 +11,8 @@ import numpy as np
 from demos.stands.airport import Airport, load_airport
 from demos.stands.data import load_flights
 from demos.stands.evaluate import ratio_bounds
-from demos.stands.forecast import make_forecasts
 from demos.stands.jobs import day_jobs, planned_days, write_forecasts, write_plans
+from demos.stands.learning.forecast import make_forecasts
 from demos.stands.live import figures
 from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, Followed, Lived, LiveJob, live_day, lived
 from demos.stands.live.stream import check_closures

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport
+from demos.stands.learning.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.problem import SCALE, UNASSIGNED, Problem, build_problem
-from demos.stands.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.turns import Turns, occupation
 from shared.seed import generator
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.airport import Airport, Closure, closed_minutes
+from demos.stands.learning.states import minutes_since_1970
 from demos.stands.live.events import Cancelled, Closed, Event, Forecast, OffBlock, OnBlock, Reopened
-from demos.stands.states import minutes_since_1970
 from demos.stands.turns import Turns, real_occupation
 from shared.errors import UserError
 from shared.names import did_you_mean

@@ -18,7 +18,7 @@ from demos.stands.airport import Airport
 from demos.stands.config import CostConfig, DelayConfig, RulesConfig, StandsConfig, TowConfig
 from demos.stands.data import WEATHER, Flights, load_flights
 from demos.stands.problem import UNASSIGNED, Problem, build_problem
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.tows import split_long_stays
 from demos.stands.turns import Turns
 from demos.stands.verify import Stay
 

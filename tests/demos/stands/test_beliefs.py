@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.stands.beliefs import beliefs, given_what_happened
+from demos.stands.learning.beliefs import beliefs, given_what_happened
 from demos.stands.plan import DayJob, mend_learned
 from demos.stands.turns import real_delays
 from tests.demos.stands.conftest import FEW, MIDNIGHT

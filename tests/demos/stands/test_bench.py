@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ from demos.stands.bench.contenders import (
     LEARNED,
     LIKELY,
     SEARCH,
-    WARM_UPS,
     Offer,
+    warm_up,
 )
 from demos.stands.bench.measure import measure
 from demos.stands.bench.race import Race, race
@@ -32,8 +33,8 @@ from demos.stands.bench.sizes import bench_problem, pooled
 from demos.stands.bench.tables import gap, primal_integral, seconds_to
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import Problem, plan_cost
+from demos.stands.search.greedy import greedy_cost
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.run import RunFolder
@@ -101,7 +102,7 @@ def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -
 @pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, LEARNED, LIKELY, FLOW, GREEDY])
 def test_the_others_hand_over_plans_that_hold(name: str) -> None:
     problem = random_problem(4, 5, 3)
-    found = race(problem, CONTENDERS[name], 1.0, CONFIG, WARM_UPS.get(name))
+    found = race(problem, CONTENDERS[name], 1.0, CONFIG, partial(warm_up, name))
     assert found.curve[-1][1] >= best_cost(problem)
     assert not found.refused
     assert not found.failed

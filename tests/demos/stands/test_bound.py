@@ -17,9 +17,9 @@ from demos.stands.column_generation.lower import lower_bound
 from demos.stands.column_generation.paths import NOWHERE
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
 from demos.stands.config import CostConfig, PricesConfig
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import Problem, build_problem, plan_cost
-from demos.stands.search import keeps_hard_rules
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.neighbourhoods import keeps_hard_rules
 from tests.demos.stands.conftest import FEW, MANY, best_cost, make_airport, make_turns, random_problem
 
 SEEDS = st.integers(0, 10**6)
@@ -43,6 +43,9 @@ def test_no_plan_is_below_the_bound_whatever_the_prices(seed: int, turns: int, s
     problem = random_problem(seed, turns, stands, closures=True)
     prices = prices_of(problem, seed)
     assert StandDays(problem).best_days(prices).bound <= best_cost(problem)
+    days = StandDays(problem, guests=True)
+    more = np.random.default_rng(seed).integers(days.low, problem.unassigned)
+    assert days.best_days(np.concatenate([prices, more[turns:]]), third=True).bound <= best_cost(problem)
 
 
 @FEW
@@ -51,7 +54,7 @@ def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) 
     problem = random_problem(seed, turns, stands)
     found = lower_bound(problem, [greedy_cost(problem)], SHORT)
     assert found.value <= best_cost(problem)
-    assert StandDays(problem).best_days(found.prices, third=True).bound >= found.value
+    assert StandDays(problem, guests=True).best_days(found.prices, third=True).bound >= found.value
     values = [value for _, value in found.curve]
     assert values == sorted(values)
 

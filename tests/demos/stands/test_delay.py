@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from demos.stands.config import DaysConfig, StandsConfig
 from demos.stands.data import Flights
-from demos.stands.delay import climatology, delays, fit, recalibrate, shift_to_fit, split_by_time
-from demos.stands.features import LEADS, Lead, build_features, decision_times, minutes_since_1970
-from demos.stands.forecast import Forecasts, make_forecasts
+from demos.stands.learning.delay import climatology, delays, fit, recalibrate, shift_to_fit, split_by_time
+from demos.stands.learning.features import LEADS, Lead, build_features, decision_times, minutes_since_1970
+from demos.stands.learning.forecast import Forecasts, make_forecasts
 from shared.errors import UserError
 from tests.demos.stands.conftest import FEW, MANY, SMALL_MODEL, make_departures, stands_config
 

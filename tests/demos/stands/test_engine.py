@@ -13,9 +13,9 @@ from demos.stands.column_generation.lower import find_prices
 from demos.stands.column_generation.regions import plan_by_regions, region
 from demos.stands.column_generation.stand_days import StandDays
 from demos.stands.config import KicksConfig, PricesConfig, SearchConfig
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import UNASSIGNED, blocked, plan_cost
-from demos.stands.search import keeps_hard_rules
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.neighbourhoods import keeps_hard_rules
 from tests.demos.stands.conftest import FEW, best_cost, random_plan, random_problem
 
 SEEDS = st.integers(0, 10**6)

@@ -23,7 +23,7 @@ from demos.stands.plan import (
     buffer_name,
 )
 from demos.stands.replay import Replay
-from demos.stands.search import SearchLog
+from demos.stands.search.neighbourhoods import SearchLog
 from tests.demos.stands.conftest import DAY, make_turns, stands_config
 
 CONFIG = stands_config(evaluation={"buffers": [0, 10, 20], "other_inbound_shares": [0.0, 1.0]})

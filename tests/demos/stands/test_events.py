@@ -22,7 +22,7 @@ from demos.stands.live.events import (
 )
 from demos.stands.live.state import DayState, clock, first_state, problem_now
 from demos.stands.problem import UNASSIGNED
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.tows import split_long_stays
 from shared.errors import UserError
 from tests.demos.stands.conftest import make_airport, make_turns, stands_config
 

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.stands import answer
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
-from demos.stands.explain import blocks, cost_parts, difference, others_free
-from demos.stands.greedy import greedy_cost
+from demos.stands.explain import answer
+from demos.stands.explain.what_if import draw, planned, read_closures, read_delays, rows_of, what_if
+from demos.stands.explain.why import blocks, cost_parts, difference, others_free
 from demos.stands.jobs import write_forecasts, write_plans
 from demos.stands.plan import DAY_AHEAD, DayJob, optimise, problem_for, risk_of
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from demos.stands.search.greedy import greedy_cost
 from demos.stands.verify import violations
-from demos.stands.what_if import draw, planned, read_closures, read_delays, rows_of, what_if
 from shared.config_docs import to_yaml
 from shared.errors import UserError
 from tests.demos.stands.conftest import (

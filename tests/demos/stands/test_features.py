@@ -12,8 +12,16 @@ from pandas.testing import assert_frame_equal
 
 from demos.stands.config import DaysConfig, TurnConfig
 from demos.stands.data import WEATHER, Flights
-from demos.stands.delay import DelayModel, delays, fit, split_by_time
-from demos.stands.features import FIX_AHEAD, LEADS, SEASONAL, Features, Lead, build_features, minutes_since_1970
+from demos.stands.learning.delay import DelayModel, delays, fit, split_by_time
+from demos.stands.learning.features import (
+    FIX_AHEAD,
+    LEADS,
+    SEASONAL,
+    Features,
+    Lead,
+    build_features,
+    minutes_since_1970,
+)
 from demos.stands.turns import scheduled_on_block
 from tests.demos.stands.conftest import SMALL_MODEL, make_departures, no_weather
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos.stands.config import KicksConfig, SearchConfig
-from demos.stands.greedy import greedy_buffer, greedy_cost
-from demos.stands.kicks import draw_kick, kick_on
 from demos.stands.problem import plan_cost
-from demos.stands.search import rematch, search
+from demos.stands.search.greedy import greedy_buffer, greedy_cost
+from demos.stands.search.kicks import draw_kick, kick_on
+from demos.stands.search.neighbourhoods import rematch, search
 from demos.stands.verify import violations
 from tests.demos.stands.conftest import FEW, as_stays, random_problem, ruled_day, stand_names
 

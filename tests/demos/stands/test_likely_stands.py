@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from demos.stands.bench.config import BenchSize
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.data import Flights
-from demos.stands.greedy import greedy_cost
 from demos.stands.learned_search import train
 from demos.stands.learned_search.likely_stands import (
     FEATURES,
@@ -24,7 +23,8 @@ from demos.stands.learned_search.likely_stands import (
     unlikeliness,
 )
 from demos.stands.problem import plan_cost
-from demos.stands.search import keeps_hard_rules
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.neighbourhoods import keeps_hard_rules
 from tests.demos.stands.conftest import FEW, random_problem, stands_config
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from demos.stands.airport import shadow_pairs, size_rank
 from demos.stands.config import CostConfig, StandsConfig
-from demos.stands.greedy import greedy_cost
 from demos.stands.live.events import Cancelled, Closed, Estimate, Event, OffBlock, OnBlock, Reopened, Swap, apply
 from demos.stands.live.replan import Change, replan
 from demos.stands.live.state import DayState, first_state
 from demos.stands.problem import UNASSIGNED, blocked, build_problem, insertion_costs, plan_cost
-from demos.stands.relocate import relocate
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.tows import split_long_stays
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.relocate import relocate
 from tests.demos.stands.conftest import FEW, MANY, make_airport, make_turns, random_problem, stands_config
 
 TOW = {"stays_over": 45, "arrive": 12, "depart": 18, "minutes": 10, "tugs": 1}

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from demos.stands import broken
 from demos.stands import plan as planning
 from demos.stands.airport import Airport
 from demos.stands.config import StandsConfig, TowConfig
-from demos.stands.features import minutes_since_1970
-from demos.stands.greedy import greedy_cost
 from demos.stands.jobs import write_plans
 from demos.stands.learned_search.likely_stands import learned_start
+from demos.stands.learning.features import minutes_since_1970
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT, ON_THE_DAY, DayJob, buffer_name, judged, mend, plan_day
 from demos.stands.problem import UNASSIGNED, Problem, plan_cost
-from demos.stands.tows import split_long_stays
+from demos.stands.rules import broken
+from demos.stands.rules.tows import split_long_stays
+from demos.stands.search.greedy import greedy_cost
 from tests.demos.stands.conftest import FEW, MIDNIGHT, make_airport, make_turns, stands_config
 
 AIRPORT = make_airport(

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos.stands.config import CostConfig
-from demos.stands.greedy import greedy_buffer, greedy_cost, met_on
 from demos.stands.problem import (
     SCALE,
     UNASSIGNED,
@@ -18,8 +17,8 @@ from demos.stands.problem import (
     insertion_costs,
     plan_cost,
     preference_ranks,
-    shared_total,
 )
+from demos.stands.search.greedy import greedy_buffer, greedy_cost, met_on
 from tests.demos.stands.conftest import FEW, MANY, cost_of, make_airport, make_turns, random_plan, random_problem
 
 SEEDS = st.integers(0, 10**6)
@@ -85,7 +84,7 @@ def test_shadows_both_ways_count_a_pair_once() -> None:
     airport = make_airport("A1 D, A2 D", [("A1", "A2", "D"), ("A2", "A1", "D")])
     turns = make_turns([(600, 660), (670, 730)], "DD")
     problem = build_problem(turns, airport, CostConfig(buffer_per_minute=0), np.array([[0, 30.0], [30.0, 0]]))
-    assert shared_total(problem, problem.pair_float, np.array([0, 1])) == 30 * SCALE
+    assert problem.meetings.total(np.array([0, 1])) == 30 * SCALE
 
 
 def test_costs_are_the_stated_rates() -> None:

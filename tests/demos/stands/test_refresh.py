@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from demos.stands import refresh
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
-from demos.stands.delay import delays, split_by_time
-from demos.stands.features import Features, build_features, features_at
-from demos.stands.forecast import Forecasts, make_forecasts
-from demos.stands.states import minutes_since_1970
+from demos.stands.learning import refresh
+from demos.stands.learning.delay import delays, split_by_time
+from demos.stands.learning.features import Features, build_features, features_at
+from demos.stands.learning.forecast import Forecasts, make_forecasts
+from demos.stands.learning.states import minutes_since_1970
 from tests.demos.stands.conftest import SMALL_MODEL, stands_config
 
 LEADS = (-60, 0, 45)

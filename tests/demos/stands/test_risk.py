@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos.stands.config import TurnConfig
-from demos.stands.risk import expected_overlap, given_so_far, sample_delays
+from demos.stands.learning.risk import expected_overlap, given_so_far, sample_delays
 from demos.stands.turns import occupation
 from tests.demos.stands.conftest import FEW, MANY, make_turns
 

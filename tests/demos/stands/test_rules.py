@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.config import CostConfig, PricesConfig, RulesConfig, SearchConfig
-from demos.stands.greedy import greedy_cost
-from demos.stands.orders import require_known_locks
 from demos.stands.plan import orders_of
 from demos.stands.problem import SCALE, UNASSIGNED, Problem, blocked, build_problem, insertion_costs, plan_cost
-from demos.stands.relocate import settle
-from demos.stands.rules import BREAKABLE, LOCKED, NIGHT, PUSHBACK, RANKS, STAND, TUGS, rule_prices
-from demos.stands.search import search, solve_part
+from demos.stands.rules.orders import require_known_locks
+from demos.stands.rules.ranks import BREAKABLE, LOCKED, NIGHT, PUSHBACK, RANKS, STAND, TUGS, rule_prices
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.neighbourhoods import search, solve_part
+from demos.stands.search.relocate import settle
 from demos.stands.verify import Stay, broken_rules, violations
 from shared.errors import UserError
 from tests.demos.stands.conftest import (

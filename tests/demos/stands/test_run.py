@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from demos.stands import data, demo, figures
+from demos.stands import data, demo
 from demos.stands.airport import load_airport
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.evaluate import OURS
 from demos.stands.jobs import day_jobs
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT
+from demos.stands.report import figures
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.result import Result
@@ -117,7 +118,7 @@ def test_the_same_config_and_seed_give_the_same_metrics(
 
 
 def test_an_airport_without_departures_is_one_line(flights: Flights, config: StandsConfig) -> None:
-    from demos.stands.forecast import Forecasts
+    from demos.stands.learning.forecast import Forecasts
 
     nothing = np.zeros((len(flights.departures), 5))
     forecasts = Forecasts(flights.departures, nothing[:, 0], nothing[:, 0] > 0, nothing, nothing, {})

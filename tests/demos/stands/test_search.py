@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from demos.stands.config import CostConfig, SearchConfig
-from demos.stands.greedy import greedy_buffer, greedy_cost
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, plan_cost
-from demos.stands.search import keeps_hard_rules, rematch, search, solve_part
+from demos.stands.search.greedy import greedy_buffer, greedy_cost
+from demos.stands.search.neighbourhoods import keeps_hard_rules, rematch, search, solve_part
 from demos.stands.verify import Stay, violations
 from tests.demos.stands.conftest import FEW, best_cost, cost_of, make_airport, make_turns, random_plan, random_problem
 

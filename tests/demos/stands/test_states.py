@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.stands.states import minutes_since_1970, queue, rotation
+from demos.stands.learning.states import minutes_since_1970, queue, rotation
 from tests.demos.stands.conftest import MANY, make_departures
 
 START = pd.Timestamp("2013-10-02 06:00")

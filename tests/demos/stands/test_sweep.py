@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from demos.stands.airport import Airport, load_airport
-from demos.stands.peers import OURS, Peer, at_equal_contact, equal_contact_climatology
 from demos.stands.plan import CLIMATOLOGY_MENDED
-from demos.stands.sweep import peak, sweep, sweep_figure, sweep_table, with_stands
+from demos.stands.report.peers import OURS, Peer, at_equal_contact, equal_contact_climatology
+from demos.stands.report.sweep import peak, sweep, sweep_figure, sweep_table, with_stands
 from shared.progress import Progress
 from shared.run import RunFolder
 from tests.demos.stands.conftest import make_airport, make_turns

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from demos.stands.config import CostConfig, SearchConfig, TowConfig, TurnConfig
-from demos.stands.couplings import Coupling, Tugs
-from demos.stands.greedy import greedy_cost
 from demos.stands.problem import SCALE, UNASSIGNED, build_problem, plan_cost
-from demos.stands.search import search
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.couplings import Coupling, Tugs
+from demos.stands.rules.tows import split_long_stays
+from demos.stands.search.greedy import greedy_cost
+from demos.stands.search.neighbourhoods import search
 from demos.stands.turns import occupation, real_occupation
 from tests.demos.stands.conftest import make_airport, make_turns
 

@@ -7,7 +7,7 @@ import pytest
 
 from demos.stands.config import CostConfig
 from demos.stands.problem import build_problem
-from demos.stands.search import keeps_hard_rules
+from demos.stands.search.neighbourhoods import keeps_hard_rules
 from demos.stands.verify import Stay, violations
 from tests.demos.stands.conftest import make_airport, make_turns
 

@@ -10,7 +10,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from demos.stands.states import minutes_since_1970
+from demos.stands.learning.states import minutes_since_1970
+from demos.stands.units import MINUTES_PER_DAY
 from shared.errors import UserError
 from shared.evaluation.metrics import uncrossed
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from demos.stands.config import DaysConfig, DelayConfig
-
-
-MINUTES_PER_DAY = 1440
 
 
 @dataclass(frozen=True)

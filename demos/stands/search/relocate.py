@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.greedy import met_on
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
+from demos.stands.search.greedy import met_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

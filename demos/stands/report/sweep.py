@@ -10,7 +10,8 @@ from matplotlib import pyplot
 
 from demos.stands.airport import with_stands
 from demos.stands.evaluate import ratio_bounds
-from demos.stands.peers import (
+from demos.stands.plan import CLIMATOLOGY, DAY_AHEAD, DayJob, DayPlans, plan_day
+from demos.stands.report.peers import (
     OURS,
     Peer,
     best_buffer,
@@ -20,7 +21,6 @@ from demos.stands.peers import (
     minutes,
     peer_of,
 )
-from demos.stands.plan import CLIMATOLOGY, DAY_AHEAD, DayJob, DayPlans, plan_day
 from shared.result import Column, Table
 from shared.style import COLOURS
 

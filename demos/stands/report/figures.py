@@ -10,9 +10,7 @@ from matplotlib import pyplot
 from matplotlib.patches import Rectangle
 
 from demos.stands.airport import Airport
-from demos.stands.forecast import Forecasts
-from demos.stands.gantt import CONFLICT, PLANNED, REAL, hour_axis, stand_axis
-from demos.stands.peers import OURS, best_buffer, contact_share, minutes
+from demos.stands.learning.forecast import Forecasts
 from demos.stands.plan import (
     CLIMATOLOGY,
     CLIMATOLOGY_GREEDY,
@@ -23,6 +21,8 @@ from demos.stands.plan import (
     buffer_name,
 )
 from demos.stands.replay import Conflict, conflicts
+from demos.stands.report.gantt import CONFLICT, PLANNED, REAL, hour_axis, stand_axis
+from demos.stands.report.peers import OURS, best_buffer, contact_share, minutes
 from demos.stands.turns import real_occupation
 from shared.evaluation.metrics import reliability
 from shared.style import COLOURS

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.problem import Problem, plan_cost
-from demos.stands.search import SearchLog, draw_window, keep_best, keeps_hard_rules, rematch
+from demos.stands.problem import Problem, cost_change, plan_cost
+from demos.stands.search.neighbourhoods import SearchLog, draw_window, keep_best, keeps_hard_rules, one_side, rematch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def kick_on(
     log.curve.append((0.0, cost))
     for _ in range(config.number if free.any() else 0):
         kick = draw_kick(problem, free, failed, config.among, generator)
-        candidate, new = _kicked(problem, plan, kick, free, config, generator, log)
+        candidate, new = _kicked(problem, plan, cost, kick, free, config, generator, log)
         if new < cost:
             _forget(failed, problem, plan != candidate)
             log.curve.append((time.perf_counter() - began, new))
@@ -97,6 +97,7 @@ def draw_kick(
 def _kicked(
     problem: Problem,
     plan: NDArray[np.int64],
+    cost: int,
     kick: Kick,
     free: NDArray[np.bool_],
     config: KicksConfig,
@@ -105,15 +106,16 @@ def _kicked(
 ) -> tuple[NDArray[np.int64], int]:
     """The plan after a kick and its mending, and what it costs [1/100 min], more or less than before."""
     noise = kick.noise * generator.gumbel(size=(problem.n_stands, problem.n_stands))
-    candidate = rematch(problem, plan, kick.turns, noise)
+    candidate = rematch(problem, plan, kick.turns, one_side(problem, generator), noise)
     moved = np.flatnonzero(candidate != plan)
-    cost = plan_cost(problem, candidate)
     if not len(moved) or not keeps_hard_rules(problem, candidate, moved):
-        return plan, plan_cost(problem, plan)
+        return plan, cost
+    cost += cost_change(problem, plan, candidate)
     sibt = problem.turns.sibt
     starts = sibt[free & (sibt >= kick.start - BEFORE) & (sibt <= kick.start + kick.minutes + AFTER)]
     for _ in range(config.repairs):
-        mended = rematch(problem, candidate, draw_window(problem, free, generator, starts))
+        window, stay = draw_window(problem, free, generator, starts), one_side(problem, generator)
+        mended = rematch(problem, candidate, window, stay)
         candidate, cost, better = keep_best(problem, candidate, cost, mended)
         log.matchings += 1
         log.matchings_improved += better

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.delay import DelayModel, delays, fit, recalibrate
-from demos.stands.features import Features, features_at
-from demos.stands.states import GRID, minutes_since_1970
+from demos.stands.learning.delay import DelayModel, delays, fit, recalibrate
+from demos.stands.learning.features import Features, features_at
+from demos.stands.learning.states import GRID, minutes_since_1970
 from shared.seed import generator
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport, closed_minutes
-from demos.stands.beliefs import sampled
 from demos.stands.config import LiveConfig
-from demos.stands.gantt import CHANGED, CONFLICT, PLANNED, hour_axis, stand_axis
+from demos.stands.learning.beliefs import sampled
 from demos.stands.live.replan import Change, replan
 from demos.stands.live.state import expect, first_state
 from demos.stands.live.stream import as_closure
 from demos.stands.plan import DayJob, problem_for, risk_of
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, plan_cost
-from demos.stands.rules import Broken
+from demos.stands.report.gantt import CHANGED, CONFLICT, PLANNED, hour_axis, stand_axis
+from demos.stands.rules.ranks import Broken
 from shared.errors import UserError
 from shared.names import did_you_mean
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from demos.stands.peers import OURS
 from demos.stands.plan import DayPlans
-from demos.stands.rules import RANKS
+from demos.stands.report.peers import OURS
+from demos.stands.rules.ranks import RANKS
 from shared.result import Column, Metric, Table
 
 SHOWN = 50

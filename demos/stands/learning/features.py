@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from demos.stands.config import TurnConfig
-from demos.stands.states import GRID, Block, minutes_since_1970, queue, rotation, state
+from demos.stands.learning.states import GRID, Block, minutes_since_1970, queue, rotation, state
 from demos.stands.turns import scheduled_on_block
 
 if TYPE_CHECKING:

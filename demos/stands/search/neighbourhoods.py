@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ortools.sat.python import cp_model
 from scipy.optimize import linear_sum_assignment
 
-from demos.stands.coupled_parts import coupled_terms, tug_terms
-from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
-from demos.stands.relocate import settle
+from demos.stands.problem import UNASSIGNED, Problem, blocked, cost_change, insertion_costs, plan_cost
+from demos.stands.rules.coupled_parts import coupled_terms, tug_terms
+from demos.stands.search.relocate import settle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +69,7 @@ def search(
     log.curve.append((0.0, cost))
     for _ in range(config.rounds if free.any() else 0):
         for _ in range(config.matchings):
-            candidate = rematch(problem, plan, draw_window(problem, free, generator))
+            candidate = rematch(problem, plan, draw_window(problem, free, generator), one_side(problem, generator))
             plan, cost, better = keep_best(problem, plan, cost, candidate)
             log.matchings += 1
             log.matchings_improved += better
@@ -96,7 +96,7 @@ def keep_best(
     moved = np.flatnonzero(plan != candidate)
     if not len(moved):
         return plan, cost, False
-    new_cost = plan_cost(problem, candidate)
+    new_cost = cost + cost_change(problem, plan, candidate)
     # Equal cost is taken, to drift along plateaus. Only a shadow between re-matched blocks can break a hard rule here.
     if new_cost > cost or not keeps_hard_rules(problem, candidate, moved):
         return plan, cost, False
@@ -128,27 +128,41 @@ def draw_window(
     return np.flatnonzero(free & inside)
 
 
+def one_side(problem: Problem, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """(m,) stands that stay as they are, at least one of every two of which one shadows the other.
+
+    What meets across a shadow cannot be told in a matching if both sides move.
+    """
+    stay = np.zeros(problem.n_stands, dtype=bool)
+    for shadow, second in zip(problem.shadows, generator.random(len(problem.shadows)) < 0.5, strict=True):
+        if not stay[shadow.first] and not stay[shadow.second]:
+            stay[shadow.second if second else shadow.first] = True
+    return stay
+
+
 def rematch(
     problem: Problem,
     plan: NDArray[np.int64],
     moved: NDArray[np.int64],
+    stay: NDArray[np.bool_],
     noise: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Hand the blocks of `moved` turns, one block a stand, out anew over all stands at least cost.
 
-    noise: (m, m) is added to what each stand's block costs on each stand [1/100 min].
+    stay: (m,) stands that keep what they have and get nothing; noise: (m, m) is added to what each stand's block costs
+    on each stand [1/100 min].
     """
-    moved = moved[plan[moved] != UNASSIGNED]
+    moved = moved[(plan[moved] != UNASSIGNED) & ~stay[plan[moved]]]
     fixed = plan.copy()
     fixed[moved] = UNASSIGNED
     costs = np.where(blocked(problem, fixed, moved), FORBIDDEN, insertion_costs(problem, fixed, moved))
-    block = np.zeros((problem.n_stands, len(moved)))
-    block[plan[moved], np.arange(len(moved))] = 1
-    handing = block @ costs if noise is None else block @ costs + noise
-    rows, columns = linear_sum_assignment(np.minimum(handing, FORBIDDEN))
-    stand_of_block = np.empty(problem.n_stands, dtype=np.int64)
-    stand_of_block[rows] = columns
-    fixed[moved] = stand_of_block[plan[moved]]
+    stands, block_of = np.unique(plan[moved], return_inverse=True)
+    block = np.zeros((len(stands), len(moved)))
+    block[block_of, np.arange(len(moved))] = 1
+    handing = block @ costs if noise is None else block @ costs + noise[stands]
+    handing[:, stay] = FORBIDDEN
+    _, to = linear_sum_assignment(np.minimum(handing, FORBIDDEN))
+    fixed[moved] = to[block_of]
     return fixed
 
 
@@ -244,7 +258,7 @@ class Part:
         What tugs cost is no sum over turns; it has constraints of its own.
         """
         model, terms = self.model, []
-        costs, forbidden = insertion_costs(replace(problem, tugs=None), self.fixed), blocked(problem, self.fixed)
+        costs, forbidden = insertion_costs(problem, self.fixed, tugs=False), blocked(problem, self.fixed)
         for index, block in enumerate(self.blocks):
             mine = {}
             for stand in stands.tolist():

@@ -12,14 +12,14 @@ import pandas as pd
 from demos.stands.airport import Airport, load_airport
 from demos.stands.config import StandsConfig
 from demos.stands.data import load_flights
-from demos.stands.delay import climatology, delays, require_past, split_by_time
-from demos.stands.explain import Part, blocks, cost_parts, difference, others_free
+from demos.stands.explain.what_if import Outcome, Planned, draw, planned, read_closures, read_delays, rows_of, what_if
+from demos.stands.explain.why import Part, blocks, cost_parts, difference, others_free
+from demos.stands.learning.delay import climatology, delays, require_past, split_by_time
 from demos.stands.plan import CLIMATOLOGY, DAY_AHEAD, DayJob, optimise, problem_for, risk_of
 from demos.stands.problem import SCALE, UNASSIGNED
-from demos.stands.tows import split_long_stays
+from demos.stands.rules.tows import split_long_stays
 from demos.stands.turns import Turns, operating_day
 from demos.stands.verify import as_clock
-from demos.stands.what_if import Outcome, Planned, draw, planned, read_closures, read_delays, rows_of, what_if
 from shared import provenance
 from shared.commands.reports import finished_runs
 from shared.commands.tables import say, show, table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import Airport, neighbours, size_rank
-from demos.stands.couplings import Coupling, Tugs
-from demos.stands.rules import FROZEN, LOCKED, NIGHT, PUSHBACK, STAND, TUGS, rule_prices
+from demos.stands.rules.couplings import Coupling, Tugs
+from demos.stands.rules.ranks import FROZEN, LOCKED, NIGHT, PUSHBACK, STAND, TUGS, rule_prices
 from demos.stands.turns import Turns
 from demos.stands.units import SCALE, UNASSIGNED
 from shared.errors import UserError

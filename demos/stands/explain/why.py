@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.airport import size_rank
-from demos.stands.couplings import Coupling
-from demos.stands.greedy import met_on
 from demos.stands.problem import (
     SCALE,
     UNASSIGNED,
@@ -21,7 +19,9 @@ from demos.stands.problem import (
     preference_ranks,
     static_costs,
 )
-from demos.stands.rules import CLOSURE, FIT, LOCKED, MARS, NIGHT, ONE, PUSHBACK, SHADOW, TUGS
+from demos.stands.rules.couplings import Coupling
+from demos.stands.rules.ranks import CLOSURE, FIT, LOCKED, MARS, NIGHT, ONE, PUSHBACK, SHADOW, TUGS
+from demos.stands.search.greedy import met_on
 from demos.stands.verify import as_clock
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.risk import given_so_far, sample_delays
-from demos.stands.states import minutes_since_1970
+from demos.stands.learning.risk import given_so_far, sample_delays
+from demos.stands.learning.states import minutes_since_1970
 from demos.stands.turns import real_delays
 from shared.seed import generator
 

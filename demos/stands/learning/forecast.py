@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.delay import (
+from demos.stands.learning.delay import (
     DelayModel,
     climatology,
     delays,
@@ -19,8 +19,8 @@ from demos.stands.delay import (
     shift_to_fit,
     split_by_time,
 )
-from demos.stands.features import LEADS, Lead, build_features
-from demos.stands.refresh import Refresh, fit_on_the_day, refresh_all
+from demos.stands.learning.features import LEADS, Lead, build_features
+from demos.stands.learning.refresh import Refresh, fit_on_the_day, refresh_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

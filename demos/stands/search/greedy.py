@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.problem import UNASSIGNED, Problem, gaps, insertion_costs
+from demos.stands.problem import UNASSIGNED, Problem, blocked, gaps, insertion_costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +21,8 @@ def greedy_buffer(problem: Problem, buffer: int) -> NDArray[np.int64]:
     """
     gap = np.minimum(gaps(problem.turns), 240)
 
-    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]], plan: NDArray[np.int64]) -> int:
-        room = np.array([gap[turn, met[stand]].min(initial=240) for stand in free])
+    def choose(turn: int, free: NDArray[np.int64], plan: NDArray[np.int64]) -> int:
+        room = np.array([gap[turn, met_on(problem, plan, turn, stand)].min(initial=240) for stand in free])
         keeps = room >= buffer
         if not keeps.any():
             return int(free[room.argmax()])
@@ -35,27 +35,19 @@ def greedy_buffer(problem: Problem, buffer: int) -> NDArray[np.int64]:
 def greedy_cost(problem: Problem) -> NDArray[np.int64]:
     """First come, first served; each turn takes the stand that adds the least cost, expected conflicts included."""
 
-    def choose(turn: int, free: NDArray[np.int64], met: list[NDArray[np.int64]], plan: NDArray[np.int64]) -> int:
+    def choose(turn: int, free: NDArray[np.int64], plan: NDArray[np.int64]) -> int:
         return int(free[insertion_costs(problem, plan, np.array([turn]))[0, free].argmin()])
 
     return _first_come(problem, choose)
 
 
 def _first_come(problem: Problem, choose) -> NDArray[np.int64]:  # type: ignore[no-untyped-def]
-    """Place turns in order of scheduled on-block; `choose(turn, free stands, turns met on each stand, plan)`."""
+    """Place turns in order of scheduled on-block; `choose(turn, free stands, plan)`."""
     plan = np.full(len(problem.turns), UNASSIGNED, dtype=np.int64)
     for turn in range(len(plan)):
-        met = [met_on(problem, plan, turn, stand) for stand in range(problem.n_stands)]
-        free = np.array(
-            [
-                stand
-                for stand in range(problem.n_stands)
-                if problem.allowed[turn, stand] and not problem.overlaps[turn, met[stand]].any()
-            ],
-            dtype=np.int64,
-        )
+        free = np.flatnonzero(~blocked(problem, plan, np.array([turn]))[0])
         if len(free):
-            plan[turn] = choose(turn, free, met, plan)
+            plan[turn] = choose(turn, free, plan)
     return plan
 
 
