@@ -26,6 +26,7 @@ Offer = Callable[["NDArray[np.int64]"], None]
 Contender = Callable[[Problem, float, Offer, "StandsConfig"], bool]
 THREADS = 2
 ROUNDS_BEFORE_KICKS = 5
+KICKED_FIRST, KICKED_FIRST_IF_LARGE = 0.1, 0.5  # of the time, before prices are sought
 LEANING, ONLY_LEANING = 1.0, 1e6  # what a stand e times less likely costs in a learned start [conflict minutes]
 DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching alone", "search, CP-SAT parts alone"
 RANDOM, GREEDY = "random large neighbourhoods", "greedy"
@@ -48,18 +49,15 @@ def _dual(
     config: StandsConfig,
     start: Callable[[Problem], NDArray[np.int64]] = greedy_cost,
 ) -> bool:
-    """A first plan, a short search, then dives that are searched on and kicked, until the time is over.
+    """A first plan, kicks for a tenth of the time, then dives that are searched on and kicked, until the time is over.
 
-    A large airport is planned region by region.
+    On a large airport kicks come first for half of the time, then it is planned region by region.
     """
     from demos.stands.column_generation.regions import plan_by_regions
-    from demos.stands.search.neighbourhoods import search
 
-    draws, plan = generator(config.seed, "bench"), start(problem)
-    offer(plan)
-    for _ in range(ROUNDS_BEFORE_KICKS):
-        plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)
-        offer(plan)
+    draws = generator(config.seed, "bench")
+    share = KICKED_FIRST if problem.n_stands <= config.prices.region else KICKED_FIRST_IF_LARGE
+    plan = _kicked(problem, share * seconds, offer, config, draws, start)
     limits = config.prices.model_copy(update={"dives": 10**6, "seconds": seconds})
     plan_by_regions(problem, plan, limits, draws, offer)
     return False
@@ -90,19 +88,32 @@ def _kicks(
     start: Callable[[Problem], NDArray[np.int64]] = greedy_cost,
 ) -> bool:
     """A first plan, windows re-matched until that leads nowhere, then kicks until the time is over."""
+    draws = generator(config.seed, "bench")
+    if among is not None:
+        config = config.model_copy(update={"kicks": config.kicks.model_copy(update={"among": among})})
+    _kicked(problem, seconds, offer, config, draws, start)
+    return False
+
+
+def _kicked(
+    problem: Problem,
+    seconds: float,
+    offer: Offer,
+    config: StandsConfig,
+    draws: np.random.Generator,
+    start: Callable[[Problem], NDArray[np.int64]],
+) -> NDArray[np.int64]:
     from demos.stands.search.kicks import kick_on
     from demos.stands.search.neighbourhoods import search
 
-    draws, began = generator(config.seed, "bench"), time.perf_counter()
-    plan = start(problem)
+    began, plan = time.perf_counter(), start(problem)
     offer(plan)
     for _ in range(ROUNDS_BEFORE_KICKS):
         plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)
         offer(plan)
-    limits = {"number": 10**6, "seconds": seconds - (time.perf_counter() - began)}
-    kicks = config.kicks.model_copy(update=limits if among is None else limits | {"among": among})
-    kick_on(problem, plan, kicks, draws, offer=offer)
-    return False
+    limits = {"number": 10**6, "seconds": max(seconds - (time.perf_counter() - began), 0.01)}
+    plan, _ = kick_on(problem, plan, config.kicks.model_copy(update=limits), draws, offer=offer)
+    return plan
 
 
 def _leaning(problem: Problem, weight: float = LEANING) -> NDArray[np.int64]:

@@ -41,9 +41,10 @@ def share_of_cost(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int) -> Bound:
-    """Raise the bound from `prices` (n + t,) by deflected subgradients and Polyak's step (Camerini, Fratta, Maffioli 1975).
+    """Raise the bound from `prices` (n + t,) by deflected subgradients and Polyak's step.
 
-    upper: the cost of any plan [1/100 min].
+    upper: the cost of any plan [1/100 min]. Source: Camerini, Fratta and Maffioli 1975, "On improving relaxation
+    methods by modified gradient techniques".
     """
     began, rate, idle = time.perf_counter(), RATE, 0
     found, at = Bound(0, np.zeros_like(prices)), prices.astype(np.float64)

@@ -5,28 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from demos.stands.column_generation.ascent import Bound, ascend, share_of_cost
 from demos.stands.column_generation.mix import Mix, raise_by_mix
 from demos.stands.column_generation.stand_days import StandDays
 from demos.stands.problem import Problem, plan_cost
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from demos.stands.config import PricesConfig
 
+AGAIN = 30  # subgradients after shadows came in, for the stand-days that are met
 SEEDED = 4  # stand-days a turn that the mix begins with
 
 
 def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
-    """No plan costs less. plans: (n,) each, at least one, the better the quicker."""
+    """No plan costs less. plans: (n,) each, at least one, the better the quicker.
+
+    First without shadows, then with guests for them, and at last with pricing that counts one overlap more.
+    """
+    found = find_prices(StandDays(problem), plans, config)
     days = StandDays(problem, guests=True)
-    found = find_prices(days, plans, config)
+    best = min(plan_cost(problem, plan) for plan in plans)
+    prices = np.concatenate([found.prices, np.zeros(len(days.low) - days.n, dtype=np.int64)])
+    found = _after(found, ascend(days, prices, best, AGAIN))
+    mix = Mix(days, _nearest(days, found, plans))
+    if problem.shadows:
+        found = _after(found, raise_by_mix(mix, found, config.rounds, config.seconds, config.within))
     if config.bound_rounds:
-        mix = Mix(days, _nearest(days, found, plans))
-        last = raise_by_mix(mix, found, config.bound_rounds, config.seconds, config.bound_within, third=True)
-        found = _after(found, last)
+        found = _after(
+            found, raise_by_mix(mix, found, config.bound_rounds, config.seconds, config.bound_within, third=True)
+        )
     return found
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EACH = 6  # stand-days that a group adds in a round
-WIDTH = 60.0  # of the box of prices, to begin with [1/100 min]
+TIED, BROKEN = 200, 1e-3  # so many ties at most are taken up at once, those broken by more than this share
+PATIENCE, IDLE = 20, 5e-5  # it ends when so many rounds narrowed the gap by no more than this share
+STEP, SHORTEST = 0.5, 0.3  # of the way to the mix's prices: to begin with, and at least
+WIDTH, NARROWEST = 60.0, 20.0  # of the box of prices: to begin with, and at least [1/100 min]
 
 
 class Mix:
@@ -36,6 +39,7 @@ class Mix:
         n, many = len(days.low), self.solver.infinity()
         self.taken = [self.solver.Constraint(1, many) for _ in range(days.n)]
         self.taken += [self.solver.Constraint(0, 0) for _ in range(n - days.n)]
+        self.tied = np.arange(n) < days.n  # prices that may differ from 0; ties become so as they are found broken
         self.left = days.sizes if left is None else left
         self.used = [self.solver.Constraint(-many, float(size)) for size in self.left]
         self.cost = self.solver.Objective()
@@ -54,13 +58,29 @@ class Mix:
             return False
         self.known[key] = share = self.solver.NumVar(0, self.solver.infinity(), "")
         for price, times in self.days.bears(group, turns):
-            self.taken[price].SetCoefficient(share, times)
+            if self.tied[price]:
+                self.taken[price].SetCoefficient(share, times)
         self.used[group].SetCoefficient(share, 1)
         self.cost.SetCoefficient(share, float(self.days.cost(group, np.array(turns))))
         return True
 
+    def tie(self, most: int = TIED) -> int:
+        """Of the ties that the last mix breaks, make those count that are broken most; how many."""
+        broken = np.zeros(len(self.tied))
+        for share, group, turns in self.shares():
+            for price, times in self.days.bears(group, turns):
+                broken[price] += share * times
+        broken[self.tied] = 0
+        new = [price for price in np.argsort(-np.abs(broken))[:most].tolist() if abs(broken[price]) > BROKEN]
+        self.tied[new] = True
+        for (group, turns), share in self.known.items() if new else ():
+            for price, times in self.days.bears(group, turns):
+                if price >= self.days.n and self.tied[price]:
+                    self.taken[price].SetCoefficient(share, times)
+        return len(new)
+
     def solve(self, centre: NDArray[np.int64], width: float) -> tuple[float, NDArray[np.int64]] | None:
-        """What it costs [1/100 min], and whole prices (n + t,), these within `width` of `centre`; None if GLOP gives up."""
+        """Cost [1/100 min] and whole prices (n + t,), these within `width` of `centre`; None if GLOP gives up."""
         top, low = self.days.problem.unassigned, self.days.low
         for short, over, price, least in zip(self.short, self.over, centre.tolist(), low.tolist(), strict=True):
             self.cost.SetCoefficient(short, min(top, price + width))
@@ -83,29 +103,39 @@ class Mix:
 def raise_by_mix(
     mix: Mix, start: Bound, rounds: int, seconds: float, within: float = 0.0, third: bool = False
 ) -> Bound:
-    """Raise a bound until no stand-day earns at the mix's prices, or it is `within` a share of what the mix costs.
+    """Raise a bound until no stand-day earns, it is `within` a share of what the mix costs, or nothing much happens.
 
+    Days are sought at prices on the way from the best ones known to the mix's (smoothing; Pessoa, Sadykov, Uchoa and
+    Vanderbeck 2018, "Automation and combination of linear-programming based stabilization techniques").
     rounds, seconds: at most so many, so long. third: with pricing that counts overlaps with the third turn before, too.
     """
-    began, width, found = time.perf_counter(), WIDTH, Bound(start.value, start.prices)
+    began, width, step, found = time.perf_counter(), WIDTH, STEP, Bound(start.value, start.prices)
+    gaps: list[float] = []
     for _ in range(rounds):
         solved = mix.solve(found.prices, width)
         if not solved or time.perf_counter() - began > seconds:
             break
-        cost, prices = solved
+        cost, theirs = solved
+        ties = mix.tie()
+        prices = np.rint(found.prices + step * (theirs - found.prices)).astype(np.int64)
         best = mix.days.best_days(prices, EACH, third)
-        value, hoped = best.bound, cost - found.value
         new = sum(mix.add(*key) for key in best.listed())
-        inside = bool((np.abs(prices - found.prices) < width - 1).all())
-        if value > found.value:
-            width *= 1.5 if value - found.value > 0.5 * hoped else 1.0
-            found.value, found.prices = value, prices
-        elif not new:
+        inside = bool((np.abs(theirs - found.prices) < width - 1).all())
+        if best.bound > found.value:
+            found.value, found.prices = best.bound, prices
+        else:
+            step = max(0.8 * step, SHORTEST) if new else 2 * step
+            if best.bound < found.value - 0.5 * (cost - found.value):
+                width = max(0.8 * width, NARROWEST)
+        if not new and step >= 1:
             width *= 2
-        elif value < found.value - 2 * hoped:
-            width = max(0.8 * width, 5.0)
+        step = min(step, 1.0)
         found.curve.append((time.perf_counter() - began, found.value))
-        if inside and (not new or cost - found.value <= within * cost):
+        gaps.append(cost - found.value)
+        if len(gaps) > PATIENCE and min(gaps[-PATIENCE:]) > min(gaps[:-PATIENCE]) - IDLE * cost:
+            break
+        done = cost - found.value <= within * cost or (not new and step == 1)
+        if inside and not ties and done:
             break
     found.met = dict.fromkeys(mix.known)
     return found

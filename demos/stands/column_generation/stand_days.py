@@ -30,10 +30,10 @@ class StandDays:
     """The day of a problem, made ready for many prices.
 
     groups: the stands (positions) of each of the G groups; sizes: (G,) how many they are; n: turns; order: (n + c,)
-    turns, and guests from n on, by on-block; static: (G, n + c) cost of a turn on a stand of the group, NOWHERE where it
-    does not fit; pair: (n + c, n + c) what two cost on one stand; ties: what else than its own price a turn or a guest
-    in a group bears, each the position of a price, and 1 or -1; low: (n + t,) how low prices may be, those of the t
-    ties after those of the turns. Without guests shadows are left out: what is found costs no more.
+    turns, and guests from n on, by on-block; static: (G, n + c) cost of a turn on a stand of the group, NOWHERE where
+    it does not fit; pair: (n + c, n + c) what two cost on one stand; ties: what else than its own price a turn or a
+    guest in a group bears, each the position of a price, and 1 or -1; low: (n + t,) how low prices may be, those of the
+    t ties after those of the turns. Without guests shadows are left out: what is found costs no more.
     """
 
     def __init__(self, problem: Problem, guests: bool = False) -> None:

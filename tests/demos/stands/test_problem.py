@@ -13,6 +13,7 @@ from demos.stands.problem import (
     UNASSIGNED,
     blocked,
     build_problem,
+    cost_change,
     gaps,
     insertion_costs,
     plan_cost,
@@ -31,6 +32,15 @@ def test_the_cost_of_a_plan_is_that_of_a_slow_recount(seed: int, turns: int, sta
     problem = random_problem(seed, turns, stands)
     plan = random_plan(problem, seed)
     assert plan_cost(problem, plan) == cost_of(problem)(plan.tolist(), hard=False)
+
+
+@MANY
+@given(seed=SEEDS, **SIZES)
+def test_the_change_of_cost_is_that_of_the_costs(seed: int, turns: int, stands: int) -> None:
+    problem = random_problem(seed, turns, stands)
+    plan, other = random_plan(problem, seed), random_plan(problem, seed + 1)
+    other = np.where(np.random.default_rng(seed).random(turns) < 0.5, plan, other)
+    assert cost_change(problem, plan, other) == plan_cost(problem, other) - plan_cost(problem, plan)
 
 
 @MANY

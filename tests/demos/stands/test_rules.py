@@ -16,7 +16,16 @@ from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.config import CostConfig, PricesConfig, RulesConfig, SearchConfig
 from demos.stands.plan import orders_of
-from demos.stands.problem import SCALE, UNASSIGNED, Problem, blocked, build_problem, insertion_costs, plan_cost
+from demos.stands.problem import (
+    SCALE,
+    UNASSIGNED,
+    Problem,
+    blocked,
+    build_problem,
+    cost_change,
+    insertion_costs,
+    plan_cost,
+)
 from demos.stands.rules.orders import require_known_locks
 from demos.stands.rules.ranks import BREAKABLE, LOCKED, NIGHT, PUSHBACK, RANKS, STAND, TUGS, rule_prices
 from demos.stands.search.greedy import greedy_cost
@@ -87,6 +96,14 @@ def test_the_solver_charges_what_the_verifier_counts(seed: int, turns: int, stan
     prices = rule_prices(in_force(problem), RULES, CostConfig())
     charged = sum(int(prices[rule] * SCALE) * count for rule, count in counted(problem, plan).items())
     assert plan_cost(problem, plan) == preferences_cost(problem, plan) + charged
+
+
+@MANY
+@given(seed=SEEDS, turns=st.integers(1, 9), stands=st.integers(2, 5))
+def test_the_change_of_cost_is_that_of_the_costs(seed: int, turns: int, stands: int) -> None:
+    problem = ruled_day(seed, turns, stands)
+    plan, other = random_plan(problem, seed), random_plan(problem, seed + 1)
+    assert cost_change(problem, plan, other) == plan_cost(problem, other) - plan_cost(problem, plan)
 
 
 @MANY

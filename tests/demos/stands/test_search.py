@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from demos.stands.config import CostConfig, SearchConfig
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, plan_cost
 from demos.stands.search.greedy import greedy_buffer, greedy_cost
-from demos.stands.search.neighbourhoods import keeps_hard_rules, rematch, search, solve_part
+from demos.stands.search.neighbourhoods import keeps_hard_rules, one_side, rematch, search, solve_part
 from demos.stands.verify import Stay, violations
 from tests.demos.stands.conftest import FEW, best_cost, cost_of, make_airport, make_turns, random_plan, random_problem
 
@@ -108,16 +108,20 @@ def test_the_clock_stops_a_search() -> None:
 @FEW
 @given(seed=SEEDS, turns=st.integers(1, 14), stands=st.integers(1, 4))
 def test_rematching_is_the_best_of_all_ways_to_hand_the_blocks_out(seed: int, turns: int, stands: int) -> None:
-    problem = random_problem(seed, turns, stands, shadows=False, closures=True)
+    """With shadows, too, as one side of each stays as it is."""
+    problem = random_problem(seed, turns, stands, closures=True)
     slow, plan = cost_of(problem), greedy_buffer(problem, 0)
-    moved = np.flatnonzero(draws(seed).random(turns) < 0.6)
-    placed = moved[plan[moved] != UNASSIGNED]
-    costs = []
-    for order in permutations(range(stands)):
+    moved, stay = np.flatnonzero(draws(seed).random(turns) < 0.6), one_side(problem, draws(seed))
+    assert all(stay[shadow.first] or stay[shadow.second] for shadow in problem.shadows)
+    placed = moved[(plan[moved] != UNASSIGNED) & ~stay[plan[moved]]]
+    costs, free = [], np.flatnonzero(~stay)
+    for order in permutations(free):
+        to = np.arange(stands)
+        to[free] = order
         other = plan.copy()
-        other[placed] = np.array(order)[plan[placed]]
+        other[placed] = to[plan[placed]]
         costs.append(slow(other.tolist()))
-    found = rematch(problem, plan, moved)
+    found = rematch(problem, plan, moved, stay)
     assert slow(found.tolist()) == min(cost for cost in costs if cost is not None)
     still = np.setdiff1d(np.arange(turns), placed)
     assert np.array_equal(found[still], plan[still])
