@@ -68,13 +68,10 @@ def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: i
 
 
 def _not_taken(days: StandDays, best: BestDays) -> NDArray[np.float64]:
-    """(n + t,) 1 less how often the stands take each turn; those of a group take its best days, one each. Of ties: how
-    much oftener a guest is there than its turn.
-    """
+    """(n + t,) 1 less how often stands take each turn, those of a group its best days, one each; 0 for ties."""
     left = np.zeros(len(days.low))
     left[: days.n] = 1
-    for group, (size, found) in enumerate(zip(days.sizes, best.days, strict=True)):
+    for size, found in zip(days.sizes, best.days, strict=True):
         for turns in found[:size]:
-            for price, times in days.bears(group, turns.tolist()):
-                left[price] -= times * size / min(size, len(found))
+            left[turns[turns < days.n]] -= size / min(size, len(found))
     return left

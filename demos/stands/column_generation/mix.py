@@ -92,7 +92,8 @@ class Mix:
             if self.solver.Solve(afresh) != self.solver.OPTIMAL:
                 return None
         prices = np.array([taken.dual_value() for taken in self.taken])
-        return self.cost.Value(), np.rint(np.clip(prices, low, top)).astype(np.int64)
+        prices = np.rint(np.clip(prices, low, top)).astype(np.int64)
+        return self.cost.Value(), np.where(self.tied, prices, centre)
 
     def shares(self) -> list[tuple[float, int, tuple[int, ...]]]:
         """What is in the mix: share, group, turns."""
