@@ -26,7 +26,7 @@ class BenchSize(Section):
         return self.seconds * self.longer.get(contender, 1.0)
 
 
-LARGE = ("prices and search", "search", "search, matching alone", "random large neighbourhoods", "greedy")
+LARGE = ("prices and search", "search and kicks", "search", "random large neighbourhoods", "greedy")
 POOLED = BenchSize(
     name="three airports in one",
     problems=0,

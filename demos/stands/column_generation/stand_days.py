@@ -56,7 +56,7 @@ class StandDays:
         self.static[:, : self.n] = np.where(problem.allowed[:, first], problem.static[:, first], NOWHERE).T
         self.shadowed: dict[int, int] = {}
         self.ties: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        tied = []
+        tied: list[tuple[int, int, int, int]] = []
         for stand, other, casters in sides:
             group, its = self.group_of[stand], self.group_of[other]
             self.shadowed[other] = stand
@@ -90,13 +90,9 @@ class StandDays:
         """The stand-days of a plan (n,), each a group and its turns in order; those of empty stands are left out."""
         found = []
         for stand, group in sorted(self.group_of.items(), key=lambda one: one[1]):
-            there = plan == stand
-            guests = [
-                self.guest_of[turn]
-                for turn in np.flatnonzero(plan == self.shadowed.get(stand, NONE))
-                if turn in self.guest_of and self.static[group, self.guest_of[turn]] < NOWHERE
-            ]
-            day = tuple(self.order[np.isin(self.order, [*np.flatnonzero(there), *guests])].tolist())
+            casting = np.flatnonzero(plan == self.shadowed[stand]).tolist() if stand in self.shadowed else []
+            guests = [self.guest_of[turn] for turn in casting if (group, self.guest_of.get(turn, NONE)) in self.ties]
+            day = tuple(self.order[np.isin(self.order, [*np.flatnonzero(plan == stand), *guests])].tolist())
             if day:
                 found.append((group, day))
         return found
