@@ -49,6 +49,7 @@ def run(config: StandsConfig, run: Run) -> Result:
         tables=[
             evaluate.methods_table(days, config),
             evaluate.ratios_table(days, config),
+            evaluate.ablation_table(days),
             evaluate.rules_table(days, config),
             evaluate.forecast_table(forecasts, config, airport.iata),
             *broken.tables(days),

@@ -6,7 +6,7 @@ and the independent verifier agree to the unit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -204,3 +204,35 @@ def cost_change(problem: Problem, plan: NDArray[np.int64], other: NDArray[np.int
         if problem.tugs:
             change += sign * problem.tugs.total(one)
     return change + problem.meetings.change(plan, other, moved)
+
+
+def part_of(
+    problem: Problem,
+    turns: NDArray[np.int64],
+    stands: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+    static: NDArray[np.int64],
+) -> Problem:
+    """The problem of some turns (r,) and stands (s,), positions in order, without couplings and tugs.
+
+    allowed, static: (r, s) as there, with what the other turns mean to these.
+    """
+    day, both = problem.turns, np.ix_(turns, turns)
+    place = {int(stand): index for index, stand in enumerate(stands)}
+    return Problem(
+        turns=replace(
+            day, table=day.table.iloc[turns], sibt=day.sibt[turns], sobt=day.sobt[turns],
+            night_stop=day.night_stop[turns], reconstructed=day.reconstructed[turns], links=day.links[:0],
+        ),
+        airport=problem.airport.model_copy(update={"stands": tuple(problem.airport.stands[stand] for stand in stands)}),
+        allowed=allowed,
+        static=static,
+        pair=problem.pair[both],
+        overlaps=problem.overlaps[both],
+        shadows=tuple(
+            ShadowPair(place[one.first], place[one.second], one.first_casts[turns], one.second_casts[turns])
+            for one in problem.shadows
+            if one.first in place and one.second in place
+        ),
+        unassigned=problem.unassigned,
+    )  # fmt: skip

@@ -46,6 +46,15 @@ THREE_DAYS = BenchSize(
 )
 
 
+class YearConfig(Section):
+    """A year of days, planned side by side."""
+
+    days: int = Field(0, ge=0, le=364, description="days from 2 January 2013 on, of each airport, 0 to 364; 0: none")
+    airports: tuple[str, ...] = Field(("ewr", "jfk", "lga"), min_length=1, description="airport models")
+    sample: int = Field(60, ge=1, le=10_000, description="days that every number of workers plans, 1 to 10000")
+    kicks: int = Field(200, ge=0, le=1_000_000, description="kicks a day after the search, 0 to 1000000")
+
+
 class BenchConfig(Section):
     """The problems of the bench, and from which days on."""
 
@@ -54,6 +63,10 @@ class BenchConfig(Section):
     one_day: BenchSize = Field(BenchSize(), description="one airport's day")
     pooled: BenchSize = Field(POOLED, description="a day of three airports as if they were one")
     three_days: BenchSize = Field(THREE_DAYS, description="three such days at once")
+    year: YearConfig = Field(YearConfig(), description="a year of days, and what more workers bring")
+    bound_seconds: float = Field(
+        900.0, gt=0, le=86400, description="safety stop of each part of a bound [s], above 0 to 86400"
+    )
 
     @property
     def sizes(self) -> list[BenchSize]:

@@ -1,7 +1,7 @@
 """Who comes how near to the best plan, and how soon: on the same problems and the same clock, beside a bound for all.
 
 trendlab bench stands --profile smoke    two days of one airport, 10 s for each contender
-trendlab bench stands --profile cpu      ten days each of three sizes, the flow with ten times the seconds
+trendlab bench stands --profile cpu      ten days each of three sizes, the flow with ten times the seconds, and a year
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from demos.stands.bench import tables
 from demos.stands.bench.contenders import CONTENDERS, warm_up
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem
+from demos.stands.bench.year import measure_year
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.data import load_flights
 from demos.stands.search.greedy import greedy_cost
@@ -50,10 +51,11 @@ def measure(config: StandsConfig, run: Run) -> Result:
     flights = load_flights(config.data.flights)
     found = {size.name: _one_size(flights.departures, size, config, run) for size in config.bench.sizes}
     sizes = {size.name: size for size in config.bench.sizes}
+    year = measure_year(flights.departures, config, run) if config.bench.year.days else []
     return Result(
         headlines=tables.headlines(found, sizes),
         metrics=tables.metrics(found, sizes),
-        tables=[table for name, days in found.items() for table in tables.of_size(sizes[name], days)],
+        tables=[*(table for name, days in found.items() for table in tables.of_size(sizes[name], days)), *year],
         figures=[tables.figure(sizes[name], days, run) for name, days in found.items()],
         data=flights.used,
         notes=[
@@ -80,7 +82,8 @@ def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> li
 
 def _measured(problem: Problem, races: dict[str, Race], config: StandsConfig) -> Measured:
     plans = [race.plan for race in races.values() if race.plan is not None] or [greedy_cost(problem)]
-    bound = lower_bound(problem, plans, config.prices)
+    patient = config.prices.model_copy(update={"seconds": config.bench.bound_seconds})
+    bound = lower_bound(problem, plans, patient)
     for name, one in races.items():
         if one.curve and one.curve[-1][1] < bound.value:
             raise AssertionError(f"{problem.turns.day}: {name} has a plan below the bound")

@@ -185,9 +185,9 @@ def _days_table(size: BenchSize, days: Sequence[Measured]) -> Table:
             ]
             for day in days
         ],
-        caption="Lagrangian relaxation over stand-days: no plan costs less, whoever made it. Shadows, and overlaps of a"
-        " turn with the fourth before it or earlier, are left out of the bound, not of the plans' costs. The bound"
-        " begins with the contenders' plans; its seconds are not theirs.",
+        caption="Lagrangian relaxation over stand-days: no plan costs less, whoever made it. Overlaps of a turn with"
+        " the fourth before it or earlier, and a second shadow on one stand, are left out of the bound, not of the"
+        " plans' costs. The bound begins with the contenders' plans; its seconds are not theirs.",
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from demos.stands.column_generation.ascent import Bound, ascend, share_of_cost
 from demos.stands.column_generation.mix import Mix, raise_by_mix
 from demos.stands.column_generation.stand_days import StandDays
-from demos.stands.problem import Problem, plan_cost
+from demos.stands.problem import Problem, part_of, plan_cost
+from demos.stands.units import MINUTES_PER_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +25,30 @@ SEEDED = 4  # stand-days a turn that the mix begins with
 def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
     """No plan costs less. plans: (n,) each, at least one, the better the quicker.
 
-    First without shadows, then with guests for them, and at last with pricing that counts one overlap more.
+    Several days are bounded one by one: what turns of two days cost each other is left out.
     """
+    parts = []
+    for turns in _days(problem):
+        stands = np.arange(problem.n_stands)
+        part = part_of(problem, turns, stands, problem.allowed[turns], problem.static[turns])
+        parts.append(_bound_of_day(part, [plan[turns] for plan in plans], config))
+    found = parts[0]
+    for later in parts[1:]:
+        since = found.curve[-1][0]
+        found.curve += [(since + seconds, found.value + value) for seconds, value in later.curve]
+        found.value += later.value
+        found.prices = np.concatenate([found.prices, later.prices])
+    return found
+
+
+def _days(problem: Problem) -> list[NDArray[np.int64]]:
+    """The turns (positions) that come on block on each day; what comes in the night before belongs to the first one."""
+    day = np.maximum((problem.turns.sibt - problem.turns.day_start) // MINUTES_PER_DAY, 0)
+    return [np.flatnonzero(day == one) for one in np.unique(day)]
+
+
+def _bound_of_day(problem: Problem, plans: Sequence[NDArray[np.int64]], config: PricesConfig) -> Bound:
+    """First without shadows, then with guests for them, and at last with pricing that counts one overlap more."""
     found = find_prices(StandDays(problem), plans, config)
     days = StandDays(problem, guests=True)
     best = min(plan_cost(problem, plan) for plan in plans)
@@ -35,9 +58,8 @@ def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: Pr
     if problem.shadows:
         found = _after(found, raise_by_mix(mix, found, config.rounds, config.seconds, config.within))
     if config.bound_rounds:
-        found = _after(
-            found, raise_by_mix(mix, found, config.bound_rounds, config.seconds, config.bound_within, third=True)
-        )
+        last = raise_by_mix(mix, found, config.bound_rounds, config.seconds, config.bound_within, third=True)
+        found = _after(found, last)
     return found
 
 

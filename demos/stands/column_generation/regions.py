@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demos.stands.column_generation.engine import plan_by_prices
-from demos.stands.problem import UNASSIGNED, Problem, ShadowPair, blocked, insertion_costs, plan_cost
+from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, part_of, plan_cost
 from demos.stands.search.neighbourhoods import SearchLog, keeps_hard_rules
 
 if TYPE_CHECKING:
@@ -85,26 +84,8 @@ def region(problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64])
     turns = np.flatnonzero(np.isin(plan, stands) | (plan == UNASSIGNED))
     rest = plan.copy()
     rest[turns] = UNASSIGNED
-    day, both = problem.turns, np.ix_(turns, turns)
-    place = {int(stand): index for index, stand in enumerate(stands)}
-    part = Problem(
-        turns=replace(
-            day, table=day.table.iloc[turns], sibt=day.sibt[turns], sobt=day.sobt[turns],
-            night_stop=day.night_stop[turns], reconstructed=day.reconstructed[turns], links=day.links[:0],
-        ),
-        airport=problem.airport.model_copy(update={"stands": tuple(problem.airport.stands[stand] for stand in stands)}),
-        allowed=~blocked(problem, rest, turns)[:, stands],
-        static=insertion_costs(problem, rest, turns)[:, stands],
-        pair=problem.pair[both],
-        overlaps=problem.overlaps[both],
-        shadows=tuple(
-            ShadowPair(place[one.first], place[one.second], one.first_casts[turns], one.second_casts[turns])
-            for one in problem.shadows
-            if one.first in place and one.second in place
-        ),
-        unassigned=problem.unassigned,
-    )  # fmt: skip
-    return part, turns
+    allowed, static = ~blocked(problem, rest, turns), insertion_costs(problem, rest, turns)
+    return part_of(problem, turns, stands, allowed[:, stands], static[:, stands]), turns
 
 
 def _places(plan: NDArray[np.int64], stands: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -133,6 +133,16 @@ def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
     assert len(result.figures) == 1
 
 
+def test_a_year_is_planned_by_more_and_more_workers(tmp_path: Path) -> None:
+    year = {"days": 2, "airports": ["lga"], "sample": 2, "kicks": 3}
+    config = stands_config(bench={"year": year, "one_day": {"problems": 0}})
+    scaling, airports = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1)).tables
+    assert scaling.rows[0][0] == scaling.rows[0][2] == 1
+    assert all(float(row[1] or 0) > 0 for row in scaling.rows)
+    assert [row[:2] for row in airports.rows] == [["LGA", 2]]
+    assert 0 <= float(airports.rows[0][4] or 0) < 100
+
+
 def test_an_unknown_contender_is_refused_first(tmp_path: Path) -> None:
     config = stands_config(bench={"one_day": {"contenders": ["serch"]}})
     with pytest.raises(UserError, match="no contender 'serch'; did you mean"):

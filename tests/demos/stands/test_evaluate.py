@@ -135,6 +135,15 @@ def test_ratios_are_ours_over_the_peer() -> None:
     assert by_peer[DAY_AHEAD, DAY_AHEAD_GREEDY][3] == pytest.approx(30 / 70)
 
 
+def test_the_ablation_holds_each_engine_out() -> None:
+    """By hand: 30 minutes with both, 40 without learning, 70 without search, 80 with neither."""
+    days = days_of([(400, 0.96), (200, 0.92), (40, 0.84)], (10, 0.90))
+    table = evaluate.ablation_table(days)
+    assert [row[2] for row in table.rows] == [30, 40, 70, 80]
+    assert [row[3] for row in table.rows] == pytest.approx([1, 40 / 30, 70 / 30, 80 / 30])
+    assert [bool(row[4]) for row in table.rows] == [False, True, True, True]
+
+
 def test_a_peer_without_conflicts_gives_no_ratio() -> None:
     days = days_of([(0, 0.96), (0, 0.92), (0, 0.84)], (10, 0.90))
     rows = evaluate.ratios_table(days, CONFIG).rows
