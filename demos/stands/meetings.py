@@ -67,7 +67,8 @@ def meetings(
 ) -> Meetings:
     """Those of a problem's arrays: pair (n, n), overlaps (n, n), and its shadows."""
     near = (pair != 0) | overlaps
-    rows, others = np.nonzero(near)
+    # Columns of one array otherwise, which numba would compile for once more.
+    rows, others = (np.ascontiguousarray(ends) for ends in np.nonzero(near))
     both = [(one.first, one.second, one.first_casts, one.second_casts) for one in shadows]
     both += [(second, first, back, casts) for first, second, casts, back in both]
     both.sort(key=lambda side: side[0])

@@ -106,7 +106,10 @@ def _kicked(
     from demos.stands.search.kicks import kick_on
     from demos.stands.search.neighbourhoods import search
 
-    began, plan = time.perf_counter(), start(problem)
+    began = time.perf_counter()
+    if start is not greedy_cost:
+        offer(greedy_cost(problem))
+    plan = start(problem)
     offer(plan)
     for _ in range(ROUNDS_BEFORE_KICKS):
         plan, _ = search(problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws)

@@ -58,22 +58,33 @@ def _model(problem: Problem) -> tuple[pulp.LpProblem, dict[tuple[int, int], pulp
         nowhere = pulp.LpVariable(f"n_{turn}", cat=pulp.LpBinary)
         cost.append((nowhere, problem.unassigned / SCALE))
         model += pulp.LpAffineExpression([(nowhere, 1), *((on[turn, stand], 1) for stand in mine[turn])]) == 1
+    meets: dict[tuple[int, int], pulp.LpVariable] = {}
     for one, two in np.argwhere(np.triu((problem.pair > 0) | problem.overlaps, 1)).tolist():
         together = None
         if not problem.overlaps[one, two]:
-            together = pulp.LpVariable(f"y_{one}_{two}", 0, 1)
+            together = meets[one, two] = meets[two, one] = pulp.LpVariable(f"y_{one}_{two}", 0, 1)
             cost.append((together, float(problem.pair[one, two]) / SCALE))
         for stand in set(mine[one]).intersection(mine[two]):
             terms = [(on[one, stand], 1), (on[two, stand], 1)]
             model += pulp.LpAffineExpression([*terms, (together, -1)] if together is not None else terms) <= 1
-    _shadows(model, problem, on)
+    _shadows(model, problem, on, meets)
     model.setObjective(pulp.LpAffineExpression(cost))
     return model, on
 
 
-def _shadows(model: pulp.LpProblem, problem: Problem, on: dict[tuple[int, int], pulp.LpVariable]) -> None:
+def _shadows(
+    model: pulp.LpProblem,
+    problem: Problem,
+    on: dict[tuple[int, int], pulp.LpVariable],
+    meets: dict[tuple[int, int], pulp.LpVariable],
+) -> None:
+    """meets: for every two turns that do not overlap, and cost each other, whether they meet."""
+    near = (problem.pair > 0) | problem.overlaps
     for shadow in problem.shadows:
         casts = shadow.first_casts[:, None] | shadow.second_casts[None, :]
-        for one, two in np.argwhere(problem.overlaps & casts).tolist():
+        for one, two in np.argwhere(near & casts).tolist():
             if (one, shadow.first) in on and (two, shadow.second) in on:
-                model += on[one, shadow.first] + on[two, shadow.second] <= 1
+                terms = [(on[one, shadow.first], 1), (on[two, shadow.second], 1)]
+                if not problem.overlaps[one, two]:
+                    terms.append((meets[one, two], -1))
+                model += pulp.LpAffineExpression(terms) <= 1

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import pyplot
 
-from demos.stands.bench.contenders import DUAL, FLOW, LEARNED_DUAL
+from demos.stands.bench.contenders import DUAL, FLOW, KICKS, KICKS_ANYWHERE, LEARNED, LEARNED_DUAL, MATCHING, SEARCH
 from demos.stands.problem import SCALE
-from shared.evaluation.intervals import bootstrap
+from shared.evaluation.intervals import bootstrap, paired_ratio
 from shared.result import Column, Headline, Metric, Table
 from shared.style import COLOURS
 
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from shared.demo import Run
     from shared.result import Figure
 
+PARTS_SHOWN = {
+    "kicks": (KICKS_ANYWHERE, SEARCH),
+    "kicks where least was tried": (KICKS, KICKS_ANYWHERE),
+    "a learned start": (LEARNED, KICKS),
+    "all that is learned, against kicks anywhere": (LEARNED, KICKS_ANYWHERE),
+    "all that is learned, against random windows": (LEARNED, MATCHING),
+    "prices": (DUAL, KICKS),
+    "a learned start for prices": (LEARNED_DUAL, DUAL),
+}
 NEAR = 0.01  # the share above the bound that counts as near it
 
 
@@ -104,8 +113,8 @@ def metrics(found: dict[str, list[Measured]], sizes: dict[str, BenchSize]) -> li
 
 
 def of_size(size: BenchSize, days: Sequence[Measured]) -> list[Table]:
-    """One table of contenders, one of days."""
-    return [_contenders_table(size, days), _days_table(size, days)]
+    """One table of contenders, one of what each part of them brings, one of days."""
+    return [_contenders_table(size, days), *_parts_table(size, days), _days_table(size, days)]
 
 
 def _contenders_table(size: BenchSize, days: Sequence[Measured]) -> Table:
@@ -150,6 +159,29 @@ def _contenders_table(size: BenchSize, days: Sequence[Measured]) -> Table:
         f" share of the plan's cost. Primal integral: that gap, 100 % before the first plan, in the mean over the first"
         f" {size.seconds:g} s. A median time is given where half of the days came so near.",
     )
+
+
+def _parts_table(size: BenchSize, days: Sequence[Measured]) -> list[Table]:
+    """Primal integrals side by side, paired by day; none where a size has none of these contenders, or one day."""
+    rows: list[list[str | float | None]] = []
+    for what, (ours, peer) in PARTS_SHOWN.items():
+        if ours in days[0].races and peer in days[0].races and len(days) > 1:
+            one, other = _integrals(days, ours, size), _integrals(days, peer, size)
+            interval = paired_ratio(one, other, unit="days")
+            bounds = f"{interval.low:.2f} to {interval.high:.2f}"
+            rows.append([what, ours, peer, float(one.mean() / other.mean()), bounds])
+    if not rows:
+        return []
+    columns = [Column(name=name) for name in ("what is tested", "with it", "without it")]
+    columns += [Column(name="primal integral, ratio", direction="lower", digits=2), Column(name="95 % interval")]
+    return [
+        Table(
+            title=f"What each part brings: {size.name}",
+            columns=columns,
+            rows=rows,
+            caption=f"Primal integrals over the first {size.seconds:g} s, paired by day.",
+        )
+    ]
 
 
 def _remarks(races: Sequence[Race]) -> str:

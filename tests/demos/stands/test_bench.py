@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import typeof
 
 from demos.stands.airport import load_airport, with_stands
 from demos.stands.bench.config import BenchSize
@@ -33,6 +35,7 @@ from demos.stands.bench.sizes import bench_problem, pooled
 from demos.stands.bench.tables import gap, primal_integral, seconds_to
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
+from demos.stands.meetings import meetings
 from demos.stands.problem import Problem, plan_cost
 from demos.stands.search.greedy import greedy_cost
 from shared.errors import UserError
@@ -68,7 +71,7 @@ def breaks_down(problem: Problem, seconds: float, offer: Offer, config: StandsCo
 
 def test_who_never_ends_is_stopped_and_keeps_what_was_handed_over() -> None:
     problem = random_problem(1, 12, 3)
-    found = race(problem, never_ends, 0.3, CONFIG)
+    found = race(problem, never_ends, 0.3, CONFIG, partial(warm_up, GREEDY))
     assert found.seconds == pytest.approx(0.3, abs=0.1)
     assert [cost for _, cost in found.curve] == [plan_cost(problem, greedy_cost(problem))]
     assert not found.claims_best
@@ -84,6 +87,14 @@ def test_who_comes_late_has_nothing() -> None:
 def test_a_plan_that_breaks_a_hard_rule_does_not_count() -> None:
     found = race(random_problem(1, 12, 3), cheats, 5.0, CONFIG)
     assert (found.refused, found.plan) == (1, None)
+
+
+def test_nothing_is_left_to_compile_after_the_warm_up() -> None:
+    """Numba compiles for each type and layout, and a clock would run: those of a problem are those of the warm-up."""
+    problem, tiny = random_problem(4, 12, 4), meetings(np.zeros((1, 1), np.int64), np.zeros((1, 1), bool), (), 1)
+    assert problem.shadows
+    for field in fields(tiny):
+        assert typeof(getattr(problem.meetings, field.name)) == typeof(getattr(tiny, field.name)), field.name
 
 
 def test_who_breaks_down_says_why() -> None:
