@@ -219,7 +219,7 @@ class KicksConfig(Section):
     """After the search: a stretch of the day is disturbed and mended, and what costs no more is kept."""
 
     number: int = Field(
-        0, ge=0, le=10_000_000, description="kicks per day, 0 to 10000000; 100 to 200 a second at Newark"
+        0, ge=0, le=10_000_000, description="kicks per day, 0 to 10000000; about 350 a second at Newark"
     )
     repairs: int = Field(20, ge=1, le=10000, description="time windows re-matched near each, 1 to 10000")
     among: int = Field(

@@ -51,7 +51,11 @@ def run(config: StandsConfig, run: Run) -> Result:
             evaluate.ratios_table(days, config),
             evaluate.ablation_table(days),
             evaluate.rules_table(days, config),
-            evaluate.forecast_table(forecasts, config, airport.iata),
+            *(
+                [evaluate.forecast_table(forecasts, config, airport.iata)]
+                if forecasts.judged(airport.iata).any()
+                else []
+            ),
             *broken.tables(days),
             *([sweep.sweep_table(swept, config)] if swept else []),
         ],
@@ -65,7 +69,7 @@ def run(config: StandsConfig, run: Run) -> Result:
 
 
 def bench(config: StandsConfig, run: Run) -> Result:
-    """The search against its parts and against CP-SAT on the whole day, on the same clock."""
+    """Contenders on the same problems and the same clock, beside a bound for all."""
     from demos.stands.bench.measure import measure
 
     return measure(config, run)

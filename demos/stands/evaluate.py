@@ -237,10 +237,12 @@ def rules_table(days: Sequence[DayPlans], config: StandsConfig) -> Table:
     )
 
 
-def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> Table:
-    """The forecasts on the test months, at this airport."""
+def forecast_tables(forecasts: Forecasts, config: StandsConfig, origin: str) -> list[Table]:
+    """The forecasts on the test months, at this airport; none if nothing has left there yet."""
     levels = config.delay.levels
-    here = forecasts.test & (forecasts.departures["origin"] == origin).to_numpy()
+    here = forecasts.judged(origin)
+    if not here.any():
+        return []
     delay = forecasts.delay[here]
     low, middle, high = (_nearest(levels, level) for level in (0.1, 0.5, 0.9))
     variants = {
@@ -262,7 +264,7 @@ def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> T
                 *(100 * reliability(delay, quantiles, levels)[[low, middle, high]]),
             ]
         )
-    return Table(
+    found = Table(
         title="Forecasts of departure delay on unseen months",
         columns=[
             Column(name="forecast"),
@@ -277,11 +279,12 @@ def forecast_table(forecasts: Forecasts, config: StandsConfig, origin: str) -> T
         f" {', '.join(f'{level:g}' for level in levels)}. Trained before {config.days.calibrate_from}; calibrated once:"
         f" on the time from then to {config.days.test_from}; daily: on the last {config.delay.recalibrate_days} days.",
     )
+    return [found]
 
 
 def metrics(days: Sequence[DayPlans], forecasts: Forecasts, config: StandsConfig, origin: str) -> list[Metric]:
     """The numbers that other runs are compared by."""
-    here = forecasts.test & (forecasts.departures["origin"] == origin).to_numpy()
+    here = forecasts.judged(origin)
     found = []
     for method in days[0].replays:
         values = minutes(days, method)
@@ -294,7 +297,7 @@ def metrics(days: Sequence[DayPlans], forecasts: Forecasts, config: StandsConfig
             Metric(name=f"contact share: {method}", value=100 * method_contact(days, method), unit="%",
                    direction="higher")
         )  # fmt: skip
-    for lead, forecast in forecasts.leads.items():
+    for lead, forecast in forecasts.leads.items() if here.any() else ():
         loss = pinball_loss(forecasts.delay[here], forecast.recalibrated[here], config.delay.levels)
         found.append(Metric(name=f"pinball loss {lead}", value=loss, unit="min", direction="lower"))
     for method in days[0].logs:
@@ -316,8 +319,10 @@ def notes(days: Sequence[DayPlans], config: StandsConfig, airport: Airport) -> l
     total = sum(len(day.turns) for day in days)
     found = [
         f"{airport.name}: {len(airport.stands)} stands. Source: {airport.source}.",
-        f"{cancelled} of {total} turns were cancelled: the planner did not know, in the replay they hold no stand.",
-        "Every plan was checked by an independent verifier: fit, one aircraft a stand, shadows, closures.",
+        f"{cancelled} of {total} turns were cancelled: the planner did not know, in the replay they hold no stand."
+        if cancelled < total
+        else "Nothing has left on these days, as if all were cancelled: plans are made, nothing can be judged by them.",
+        "Every plan was checked by an independent verifier: fit, one aircraft a stand, shadows, MARS, closures.",
         "Hindsight searches on what really happened, under the same soft costs: about what"
         " perfect forecasts would give.",
     ]

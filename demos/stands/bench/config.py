@@ -1,4 +1,4 @@
-"""The typed config of the bench."""
+"""The typed config of the bench. Imports nothing of the demo: its config imports this."""
 
 from __future__ import annotations
 

@@ -53,6 +53,10 @@ class Forecasts:
     leads: dict[Lead, LeadForecast]
     refreshed: tuple[Refresh, ...] = ()
 
+    def judged(self, origin: str) -> NDArray[np.bool_]:
+        """(n,) the departures of an airport on the test days that have left: none if these are yet to come."""
+        return self.test & (self.departures["origin"] == origin).to_numpy()
+
 
 def make_forecasts(flights: Flights, config: StandsConfig, origin: str, run: Run) -> Forecasts:
     """Train on the past, forecast from the calibration month on. Raises UserError if there is too little past."""

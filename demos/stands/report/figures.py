@@ -48,7 +48,8 @@ def draw_all(
     for method, name in ((OURS, "gantt"), (best, "gantt-peer")):
         found.append(_gantt(day, method, name, airport, config, run))
     found.append(_front(days, config, run))
-    found.append(_calibration(forecasts, config, airport.iata, run))
+    if forecasts.judged(airport.iata).any():
+        found.append(_calibration(forecasts, config, airport.iata, run))
     return found
 
 
@@ -158,7 +159,7 @@ def _front_point(days: Sequence[DayPlans], method: str, weight: float) -> tuple[
 
 
 def _calibration(forecasts: Forecasts, config: StandsConfig, origin: str, run: Run) -> Figure:
-    here = forecasts.test & (forecasts.departures["origin"] == origin).to_numpy()
+    here = forecasts.judged(origin)
     levels, delay = np.array(config.delay.levels), forecasts.delay[here]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6))
     left.plot([0, 100], [0, 100], color="#8a8f98", linewidth=1)

@@ -7,10 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from demos.stands import evaluate
 from demos.stands.evaluate import OURS, best_buffer, equal_contact_buffer
+from demos.stands.learning.delay import DelayModel
+from demos.stands.learning.forecast import Forecasts, LeadForecast
 from demos.stands.plan import (
     CLIMATOLOGY,
     CLIMATOLOGY_GREEDY,
@@ -142,6 +145,18 @@ def test_the_ablation_holds_each_engine_out() -> None:
     assert [row[2] for row in table.rows] == [30, 40, 70, 80]
     assert [row[3] for row in table.rows] == pytest.approx([1, 40 / 30, 70 / 30, 80 / 30])
     assert [bool(row[4]) for row in table.rows] == [False, True, True, True]
+
+
+def test_days_on_which_nothing_has_left_are_planned_and_not_judged() -> None:
+    """Tomorrow: no departure of the test days can tell what a forecast was worth."""
+    days = days_of([(0, 0.96), (0, 0.92), (0, 0.84)], (0, 0.90))
+    quantiles = np.zeros((1, len(CONFIG.delay.levels)))
+    model = DelayModel(CONFIG.delay.levels, ())
+    lead = LeadForecast(np.zeros(1, np.int64), quantiles, quantiles, quantiles, model)
+    departures, leads = pd.DataFrame({"origin": ["EWR"]}), {"T-24h": lead, "T-2h": lead}
+    forecasts = Forecasts(departures, np.array([np.nan]), np.array([False]), quantiles, quantiles, leads)
+    assert not forecasts.judged("EWR").any()
+    assert not any("pinball" in metric.name for metric in evaluate.metrics(days, forecasts, CONFIG, "EWR"))
 
 
 def test_a_peer_without_conflicts_gives_no_ratio() -> None:
