@@ -51,11 +51,7 @@ def run(config: StandsConfig, run: Run) -> Result:
             evaluate.ratios_table(days, config),
             evaluate.ablation_table(days),
             evaluate.rules_table(days, config),
-            *(
-                [evaluate.forecast_table(forecasts, config, airport.iata)]
-                if forecasts.judged(airport.iata).any()
-                else []
-            ),
+            *evaluate.forecast_tables(forecasts, config, airport.iata),
             *broken.tables(days),
             *([sweep.sweep_table(swept, config)] if swept else []),
         ],

@@ -7,6 +7,7 @@ so that its bound holds for every plan. Solved by HiGHS inside OR-Tools.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -96,12 +97,18 @@ class FlowSolution:
 
 
 def solve_flow(problem: Problem, seconds: float, relaxed: bool = False) -> FlowSolution:
-    """By HiGHS, in `seconds` at most. relaxed: as a linear programme, by its interior point method, a bound alone."""
+    """By HiGHS, in `seconds` from now on, and what it takes to end.
+
+    relaxed: as a linear programme, by its interior point method, a bound alone.
+    """
+    began = time.perf_counter()
     flow = build_flow(problem)
-    limits = mathopt.SolveParameters(time_limit=timedelta(seconds=seconds))
+    model = flow.programme.model(relaxed)
+    left = max(seconds - (time.perf_counter() - began), 0.1)
+    limits = mathopt.SolveParameters(time_limit=timedelta(seconds=left))
     if relaxed:
         limits.lp_algorithm = mathopt.LPAlgorithm.BARRIER
-    result = mathopt.solve(flow.programme.model(relaxed), mathopt.SolverType.HIGHS, params=limits)
+    result = mathopt.solve(model, mathopt.SolverType.HIGHS, params=limits)
     bound = result.best_objective_bound()
     bound = max(bound, 0.0) if np.isfinite(bound) else 0.0
     if relaxed or not result.has_primal_feasible_solution():

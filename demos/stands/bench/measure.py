@@ -61,7 +61,8 @@ def measure(config: StandsConfig, run: Run) -> Result:
         notes=[
             "Each contender has a process of its own, which is killed when its time is up; the time to build a model"
             " counts, that to import libraries and to compile does not. Plans are checked by the independent verifier.",
-            "One after the other, with at most two threads: CP-SAT, CBC and HiGHS use two, the others one.",
+            "One after the other, on two threads: CP-SAT, CBC and HiGHS by PuLP use them, HiGHS inside OR-Tools cannot"
+            " be told to; the others compute on one, but for products of large matrices.",
             "Climatology risk, which needs no training. The airports are models, widened to the number of stands.",
         ],
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demos.stands.problem import UNASSIGNED, Problem, plan_cost
@@ -57,10 +58,22 @@ def race(
 
     Raises RuntimeError if it does not get as far as the start.
     """
+    with TemporaryDirectory(prefix="race-") as folder:  # what a killed solver leaves behind goes with it
+        return _race(problem, contender, seconds, config, warm_up, folder)
+
+
+def _race(
+    problem: Problem,
+    contender: Contender,
+    seconds: float,
+    config: StandsConfig,
+    warm_up: Callable[[], object] | None,
+    folder: str,
+) -> Race:
     context = get_context("spawn")
     here, there = context.Pipe()
     # Not a daemon: it may have to start processes, such as CBC.
-    process = context.Process(target=_contend, args=(there, contender, problem, seconds, config, warm_up))
+    process = context.Process(target=_contend, args=(there, contender, problem, seconds, config, warm_up, folder))
     process.start()
     there.close()
     try:
@@ -126,9 +139,11 @@ def _contend(
     seconds: float,
     config: StandsConfig,
     warm_up: Callable[[], object] | None,
+    folder: str,
 ) -> None:
     """What runs in the other process."""
     os.setsid()
+    os.environ.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP"), folder))
     try:
         if warm_up:
             warm_up()

@@ -60,7 +60,9 @@ def measure_year(departures: pd.DataFrame, config: StandsConfig, run: Run) -> li
     Raises UserError where an airport has no departures on a day.
     """
     jobs = year_days(departures, config)
-    sample = jobs[:: max(len(jobs) // config.bench.year.sample, 1)][: config.bench.year.sample]
+    many = min(config.bench.year.sample, len(jobs))
+    # Drawn, so that no airport or weekday is left out by a stride.
+    sample = [jobs[at] for at in np.sort(generator(config.seed, "sample").permutation(len(jobs))[:many])]
     counts = [1]
     while 2 * counts[-1] <= worker_count(None):
         counts.append(2 * counts[-1])

@@ -38,6 +38,7 @@ def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: Pr
         found.curve += [(since + seconds, found.value + value) for seconds, value in later.curve]
         found.value += later.value
         found.prices = np.concatenate([found.prices, later.prices])
+        found.met = {}  # stand-days are numbered within their day
     return found
 
 

@@ -145,9 +145,14 @@ def _sides(problem: Problem) -> list[tuple[int, int, NDArray[np.int64]]]:
     """
     found: dict[int, tuple[int, int, NDArray[np.int64]]] = {}
     for shadow in problem.shadows:
-        one, two = (shadow.first, shadow.second, shadow.first_casts), (shadow.second, shadow.first, shadow.second_casts)
-        stand, other, casts = max(one, two, key=lambda side: int(side[2].sum()))
-        casters = np.flatnonzero(casts & problem.allowed[:, stand])
+        ways = [
+            (stand, other, np.flatnonzero(casts & problem.allowed[:, stand]))
+            for stand, other, casts in (
+                (shadow.first, shadow.second, shadow.first_casts),
+                (shadow.second, shadow.first, shadow.second_casts),
+            )
+        ]
+        stand, other, casters = max(ways, key=lambda way: len(way[2]))
         if len(casters) and other not in found:
             found[other] = stand, other, casters
     return list(found.values())

@@ -97,7 +97,7 @@ def keep_best(
     if not len(moved):
         return plan, cost, False
     new_cost = cost + cost_change(problem, plan, candidate)
-    # Equal cost is taken, to drift along plateaus. Only a shadow between re-matched blocks can break a hard rule here.
+    # Equal cost is taken, to drift along plateaus.
     if new_cost > cost or not keeps_hard_rules(problem, candidate, moved):
         return plan, cost, False
     return candidate, new_cost, new_cost < cost
@@ -160,9 +160,9 @@ def rematch(
     block = np.zeros((len(stands), len(moved)))
     block[block_of, np.arange(len(moved))] = 1
     handing = block @ costs if noise is None else block @ costs + noise[stands]
-    handing[:, stay] = FORBIDDEN
-    _, to = linear_sum_assignment(np.minimum(handing, FORBIDDEN))
-    fixed[moved] = to[block_of]
+    takes = np.flatnonzero(~stay)
+    _, to = linear_sum_assignment(np.minimum(handing[:, takes], FORBIDDEN))
+    fixed[moved] = takes[to][block_of]
     return fixed
 
 
