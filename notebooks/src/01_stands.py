@@ -18,10 +18,10 @@ from demos.stands.airport import load_airport
 from demos.stands.config import StandsConfig
 from demos.stands.data import load_flights
 from demos.stands.learning.delay import climatology, delays, split_by_time
-from demos.stands.search.greedy import greedy_buffer, greedy_cost
+from demos.stands.learning.risk import expected_overlap, sample_delays
 from demos.stands.problem import build_problem, plan_cost
 from demos.stands.replay import replay
-from demos.stands.learning.risk import expected_overlap, sample_delays
+from demos.stands.search.greedy import greedy_buffer, greedy_cost
 from demos.stands.search.neighbourhoods import search
 from demos.stands.turns import occupation, operating_day
 from shared.config import load
