@@ -1,7 +1,7 @@
 """Airport stands: plan a real day's aircraft so that the plan survives the real day.
 
 trendlab run stands --profile smoke      one day at Newark, under a minute on 2 cores
-trendlab run stands --profile cpu        31 days, the table of the card
+trendlab run stands --profile cpu        92 days, the table of the card
 trendlab run stands mode=live            one day event by event, re-planned after each
 trendlab bench stands                    search against its peers on the same clock
 """

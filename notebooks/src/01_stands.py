@@ -114,4 +114,4 @@ assert table.loc["search on risk", "conflict minutes"] < table.loc["buffer 0 min
 #
 # ## Honest limits
 # One day is an anecdote. Arrivals are reconstructed, the airport is a model, and delays of one day rise together, which
-# independent samples do not know. `trendlab run stands --profile cpu` judges 31 days.
+# independent samples do not know. `trendlab run stands --profile cpu` judges 92 days.
