@@ -32,6 +32,8 @@ def lower_bound(problem: Problem, plans: Sequence[NDArray[np.int64]], config: Pr
         stands = np.arange(problem.n_stands)
         part = part_of(problem, turns, stands, problem.allowed[turns], problem.static[turns])
         parts.append(_bound_of_day(part, [plan[turns] for plan in plans], config))
+    if not parts:
+        return Bound(0, np.zeros(0, dtype=np.int64), [(0.0, 0)])
     found = parts[0]
     for later in parts[1:]:
         since = found.curve[-1][0]

@@ -33,6 +33,8 @@ def plan_by_regions(
 
     offer: is given each better plan. An airport of at most `config.region` stands is one region.
     """
+    if not len(start):
+        return start, SearchLog(curve=[(0.0, 0)])
     if problem.n_stands <= config.region:
         whole, log, _ = plan_by_prices(problem, start, config, generator, offer)
         return whole, log

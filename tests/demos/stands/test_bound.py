@@ -15,11 +15,13 @@ from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
 from demos.stands.column_generation.lower import lower_bound
 from demos.stands.column_generation.paths import NOWHERE
+from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
 from demos.stands.config import CostConfig, PricesConfig
-from demos.stands.problem import Problem, build_problem, plan_cost
+from demos.stands.problem import Problem, build_problem, part_of, plan_cost
 from demos.stands.search.greedy import greedy_cost
 from demos.stands.search.neighbourhoods import keeps_hard_rules
+from demos.stands.units import MINUTES_PER_DAY
 from tests.demos.stands.conftest import FEW, MANY, best_cost, make_airport, make_turns, random_problem
 
 SEEDS = st.integers(0, 10**6)
@@ -57,6 +59,20 @@ def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) 
     assert StandDays(problem, guests=True).best_days(found.prices, third=True).bound >= found.value
     values = [value for _, value in found.curve]
     assert values == sorted(values)
+
+
+@FEW
+@given(seed=SEEDS, turns=st.integers(2, 6), stands=st.integers(1, 3))
+def test_the_bound_of_two_days_is_below_every_plan_of_both(seed: int, turns: int, stands: int) -> None:
+    """Some turns a day later on the clock; what they cost the others stays, and the bound does not count it."""
+    problem = random_problem(seed, turns, stands)
+    later = MINUTES_PER_DAY * (np.arange(turns) % 2)
+    day = replace(problem.turns, sibt=problem.turns.sibt + later, sobt=problem.turns.sobt + later)
+    found = lower_bound(replace(problem, turns=day), [greedy_cost(problem)], SHORT)
+    assert 0 <= found.value <= best_cost(problem)
+    halves = [part_of(problem, some, np.arange(stands), problem.allowed[some], problem.static[some])
+              for some in (np.arange(0, turns, 2), np.arange(1, turns, 2))]  # fmt: skip
+    assert found.value <= sum(best_cost(half) for half in halves)
 
 
 @FEW
@@ -102,6 +118,14 @@ def test_where_nothing_is_left_out_the_bound_is_the_optimum() -> None:
     problem = build_problem(turns, make_airport("A1 C, A2 C"), CostConfig(), overlap)
     start = np.array([0, 1, 0, 1])
     assert lower_bound(problem, [start], SHORT).value == best_cost(problem) < plan_cost(problem, start)
+
+
+def test_a_day_without_turns_costs_nothing() -> None:
+    problem = random_problem(1, 3, 2)
+    none = np.zeros(0, dtype=np.int64)
+    empty = part_of(problem, none, np.arange(2), problem.allowed[none], problem.static[none])
+    assert lower_bound(empty, [none], SHORT).value == 0
+    assert not len(plan_by_regions(empty, none, SHORT, np.random.default_rng(0))[0])
 
 
 def test_stands_that_no_turn_tells_apart_are_one_group() -> None:
