@@ -77,8 +77,9 @@ def _race(
     process.start()
     there.close()
     try:
-        if not here.poll(START_SECONDS) or here.recv() != "ready":
-            raise RuntimeError("a contender did not start")
+        said = _first_word(here)
+        if said != "ready":
+            raise RuntimeError(f"a contender did not start: {said}")
         here.send("go")
         found, offered = _watch(here, seconds)
     finally:
@@ -88,6 +89,15 @@ def _race(
     for at, plan in offered:
         _take(found, problem, plan, at)
     return found
+
+
+def _first_word(here: Connection) -> object:
+    if not here.poll(START_SECONDS):
+        return f"nothing in {START_SECONDS:g} s"
+    try:
+        return here.recv()
+    except EOFError:
+        return "it was killed"
 
 
 def _watch(here: Connection, seconds: float) -> tuple[Race, list[tuple[float, NDArray]]]:
@@ -101,11 +111,14 @@ def _watch(here: Connection, seconds: float) -> tuple[Race, list[tuple[float, ND
         try:
             kind, value = here.recv()
         except EOFError:
+            found.failed = "it was killed"
             break
         if kind == "plan" and at <= seconds:
             offered.append((at, value))
         elif kind == "best":
             found.claims_best = True
+        elif kind == "done":
+            break
         elif kind == "failed":
             found.failed = value
             break
@@ -151,6 +164,7 @@ def _contend(
         there.recv()
         if contender(problem, seconds, lambda plan: there.send(("plan", plan)), config):
             there.send(("best", None))
+        there.send(("done", None))
     except Exception as error:  # whatever it was, the race goes on and says so
         there.send(("failed", f"{type(error).__name__}: {error}"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from dataclasses import fields
 from functools import partial
@@ -44,6 +46,15 @@ from shared.run import RunFolder
 from tests.demos.stands.conftest import DAY, best_cost, random_problem, stands_config
 
 CONFIG = StandsConfig()
+
+
+def is_killed(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return False
+
+
+def out_of_luck() -> None:
+    raise ValueError("out of luck")
 
 
 def never_ends(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
@@ -95,6 +106,15 @@ def test_nothing_is_left_to_compile_after_the_warm_up() -> None:
     assert problem.shadows
     for field in fields(tiny):
         assert typeof(getattr(problem.meetings, field.name)) == typeof(getattr(tiny, field.name)), field.name
+
+
+def test_who_is_killed_is_called_so() -> None:
+    assert race(random_problem(1, 12, 3), is_killed, 5.0, CONFIG).failed == "it was killed"
+
+
+def test_who_does_not_start_says_why() -> None:
+    with pytest.raises(RuntimeError, match=r"did not start.*out of luck"):
+        race(random_problem(1, 12, 3), cheats, 5.0, CONFIG, out_of_luck)
 
 
 def test_who_breaks_down_says_why() -> None:
