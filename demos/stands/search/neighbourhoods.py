@@ -229,14 +229,13 @@ class Part:
         plan: NDArray[np.int64],
         blocks: list[NDArray[np.int64]],
         stands: NDArray[np.int64],
-        hinted: bool = True,
     ) -> None:
-        """hinted: whether CP-SAT is told to begin with `plan` (n,)."""
+        """CP-SAT is told to begin with `plan` (n,)."""
         self.blocks, self.model = blocks, cp_model.CpModel()
         self.fixed = plan.copy()
         self.fixed[np.concatenate(blocks)] = UNASSIGNED
         self.choice: dict[tuple[int, int], cp_model.IntVar] = {}
-        terms = self._choices(problem, plan, stands, hinted)
+        terms = self._choices(problem, plan, stands)
         terms += _meetings(self.model, problem, blocks, stands, self.choice)
         terms += coupled_terms(self.model, problem, blocks, self.choice)
         terms += tug_terms(self.model, problem, self.fixed, blocks, self.choice)
@@ -251,7 +250,7 @@ class Part:
         return found
 
     def _choices(
-        self, problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64], hinted: bool
+        self, problem: Problem, plan: NDArray[np.int64], stands: NDArray[np.int64]
     ) -> list[cp_model.LinearExpr]:
         """One stand or none for each block, and what that costs.
 
@@ -268,7 +267,7 @@ class Part:
             mine[UNASSIGNED] = model.new_bool_var("")
             terms.append(problem.unassigned * len(block) * mine[UNASSIGNED])
             model.add_exactly_one([mine[UNASSIGNED], *(mine[stand] for stand in mine if stand != UNASSIGNED)])
-            for stand, var in mine.items() if hinted else ():
+            for stand, var in mine.items():
                 model.add_hint(var, bool(plan[block[0]] == stand))
         return terms
 
