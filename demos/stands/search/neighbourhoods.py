@@ -149,19 +149,30 @@ def rematch(
 ) -> NDArray[np.int64]:
     """Hand the blocks of `moved` turns, one block a stand, out anew over all stands at least cost.
 
-    stay: (m,) stands that keep what they have and get nothing; noise: (m, m) is added to what each stand's block costs
-    on each stand [1/100 min].
+    A turn without a stand is a block of its own, and for each there is room for one block on none. stay: (m,) stands
+    that keep what they have and get nothing; noise: (m, m) is added to what each stand's block costs on each stand
+    [1/100 min].
     """
-    moved = moved[(plan[moved] != UNASSIGNED) & ~stay[plan[moved]]]
-    fixed = plan.copy()
+    moved = moved[(plan[moved] == UNASSIGNED) | ~stay[plan[moved]]]
+    fixed, place = plan.copy(), plan[moved]
     fixed[moved] = UNASSIGNED
+    nowhere = np.flatnonzero(place == UNASSIGNED)
+    place[nowhere] = problem.n_stands + np.arange(len(nowhere))
     costs = np.where(blocked(problem, fixed, moved), FORBIDDEN, insertion_costs(problem, fixed, moved))
-    stands, block_of = np.unique(plan[moved], return_inverse=True)
-    block = np.zeros((len(stands), len(moved)))
+    places, block_of = np.unique(place, return_inverse=True)
+    block = np.zeros((len(places), len(moved)))
     block[block_of, np.arange(len(moved))] = 1
-    handing = block @ costs if noise is None else block @ costs + noise[stands]
+    handing = block @ costs
+    if noise is not None:
+        have = len(places) - len(nowhere)
+        handing[:have] += noise[places[:have]]
     takes = np.flatnonzero(~stay)
-    _, to = linear_sum_assignment(np.minimum(handing[:, takes], FORBIDDEN))
+    handing = np.minimum(handing[:, takes], FORBIDDEN)
+    if len(nowhere):
+        on_none = problem.unassigned * block.sum(axis=1, keepdims=True)
+        handing = np.hstack([handing, np.repeat(on_none, len(nowhere), axis=1)])
+        takes = np.append(takes, np.full(len(nowhere), UNASSIGNED))
+    _, to = linear_sum_assignment(handing)
     fixed[moved] = takes[to][block_of]
     return fixed
 

@@ -108,22 +108,23 @@ def test_the_clock_stops_a_search() -> None:
 @FEW
 @given(seed=SEEDS, turns=st.integers(1, 14), stands=st.integers(1, 4))
 def test_rematching_is_the_best_of_all_ways_to_hand_the_blocks_out(seed: int, turns: int, stands: int) -> None:
-    """With shadows, too, as one side of each stays as it is."""
+    """With turns that have no stand, and with shadows, too, as one side of each stays as it is."""
     problem = random_problem(seed, turns, stands, closures=True)
     slow, plan = cost_of(problem), greedy_buffer(problem, 0)
     moved, stay = np.flatnonzero(draws(seed).random(turns) < 0.6), one_side(problem, draws(seed))
     assert all(stay[shadow.first] or stay[shadow.second] for shadow in problem.shadows)
-    placed = moved[(plan[moved] != UNASSIGNED) & ~stay[plan[moved]]]
-    costs, free = [], np.flatnonzero(~stay)
-    for order in permutations(free):
-        to = np.arange(stands)
-        to[free] = order
+    nowhere, free = moved[plan[moved] == UNASSIGNED][:2], np.flatnonzero(~stay)
+    moved = np.union1d(moved[plan[moved] != UNASSIGNED], nowhere)
+    blocks = [block for at in free if len(block := moved[plan[moved] == at])] + [np.array([turn]) for turn in nowhere]
+    costs = []
+    for places in permutations([*free, *[UNASSIGNED] * len(nowhere)], len(blocks)):
         other = plan.copy()
-        other[placed] = to[plan[placed]]
+        for block, place in zip(blocks, places, strict=True):
+            other[block] = place
         costs.append(slow(other.tolist()))
     found = rematch(problem, plan, moved, stay)
     assert slow(found.tolist()) == min(cost for cost in costs if cost is not None)
-    still = np.setdiff1d(np.arange(turns), placed)
+    still = np.setdiff1d(np.arange(turns), [turn for block in blocks for turn in block])
     assert np.array_equal(found[still], plan[still])
 
 
