@@ -44,7 +44,7 @@ class Meetings:
 
     def clash(self, plan: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(r, m) whether each turn of `rows` (r,) would meet one on each stand that it overlaps by schedule."""
-        return _any(plan, rows, self.starts, self.others, self.clashes, *self._sides())
+        return _sums(plan, rows, self.starts, self.others, self.clashes, *self._sides()) > 0
 
     def total(self, plan: NDArray[np.int64]) -> int:
         """What all turns that meet in a plan (n,) cost each other [1/100 min]."""
@@ -99,22 +99,6 @@ def _sums(plan, rows, starts, others, costs, shadows, sides, casts, casts_back):
                 if casts[side, other] or casts_back[side, turn]:
                     total[row, sides[side]] += costs[at]
     return total
-
-
-@njit(cache=True)
-def _any(plan, rows, starts, others, clashes, shadows, sides, casts, casts_back):  # type: ignore[no-untyped-def]
-    found = np.zeros((len(rows), len(shadows) - 1), np.bool_)
-    for row, turn in enumerate(rows):
-        for at in range(starts[turn], starts[turn + 1]):
-            other = others[at]
-            stand = plan[other]
-            if stand < 0 or not clashes[at]:
-                continue
-            found[row, stand] = True
-            for side in range(shadows[stand], shadows[stand + 1]):
-                if casts[side, other] or casts_back[side, turn]:
-                    found[row, sides[side]] = True
-    return found
 
 
 @njit(cache=True)

@@ -26,14 +26,16 @@ Offer = Callable[["NDArray[np.int64]"], None]
 Contender = Callable[[Problem, float, Offer, "StandsConfig"], bool]
 THREADS = 2
 ROUNDS_BEFORE_KICKS = 5
-TAKEN_OUT = 0.005, 0.03  # share of the turns that the textbook's search takes out at a time
-HOT, COLD_SHARE = 0.0015, 0.002  # its first temperature, of a first plan's cost, and its last, of the first
+TAKEN_OUT = 2, 10  # turns that the textbook's search takes out at a time, at least and at most
+HOT, COLD_SHARE = 0.5, 0.002  # its first temperature, of what a turn costs in the mean, and its last, of the first
+ROLLED = 480  # minutes of a window that is planned at a time
 HIGHS_ENDS = 2.0  # how long after its limit HiGHS may hand over a plan [s]
 KICKED_FIRST, KICKED_FIRST_IF_LARGE = 0.1, 0.5  # of the time, before prices are sought
 LEANING, ONLY_LEANING = 1.0, 1e6  # what a stand e times less likely costs in a learned start [conflict minutes]
 DUAL, SEARCH, MATCHING, PARTS = "prices and search", "search", "search, matching alone", "search, CP-SAT parts alone"
 RANDOM, GREEDY = "random large neighbourhoods", "greedy"
 KICKS, KICKS_ANYWHERE = "search and kicks", "search and kicks anywhere"
+ROLLING = "search and kicks, 8 h at a time"
 LEARNED, LIKELY = "learned start, search and kicks", "likely stands alone"
 LEARNED_DUAL = "learned start, prices and search"
 COLD, HINTED = "CP-SAT, cold", "CP-SAT, hinted"
@@ -122,6 +124,31 @@ def _kicked(
     return plan
 
 
+def _rolling(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    """Window after window of 8 h: its turns first come at least cost, searched on and kicked, then fixed.
+
+    Each has its share of the time, by its turns.
+    """
+    from demos.stands.search.kicks import kick_on
+    from demos.stands.search.neighbourhoods import search
+
+    draws, began, sibt = generator(config.seed, "bench"), time.perf_counter(), problem.turns.sibt
+    plan, window = np.full(len(sibt), UNASSIGNED, dtype=np.int64), (sibt - sibt.min()) // ROLLED
+    for one in np.unique(window):
+        locked = window != one
+        mine = np.flatnonzero(~locked)
+        plan = _put_back(problem, plan, mine[np.argsort(sibt[mine], kind="stable")])
+        for _ in range(ROUNDS_BEFORE_KICKS):
+            plan, _ = search(
+                problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws, locked
+            )
+        offer(plan)
+        until = seconds * (window <= one).mean()
+        limits = {"number": 10**6, "seconds": max(until - (time.perf_counter() - began), 0.01)}
+        plan, _ = kick_on(problem, plan, config.kicks.model_copy(update=limits), draws, locked, offer)
+    return False
+
+
 def _leaning(problem: Problem, weight: float = LEANING) -> NDArray[np.int64]:
     from demos.stands.learned_search.likely_stands import learned_start
 
@@ -138,17 +165,17 @@ def _random(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
     """Large-neighbourhood search as in the textbooks: take turns out, at random or near one in time, put each back
     where it costs least, and anneal (Ropke and Pisinger 2006).
 
-    The constants are the best of a dozen choices on two days of September.
+    The constants are the best of a dozen choices on two days of September, and do at three airports, too.
     """
     draws, plan, began = generator(config.seed, "bench"), greedy_cost(problem), time.perf_counter()
     offer(plan)
     cost = best = plan_cost(problem, plan)
-    hot, middle = HOT * cost, (problem.turns.sibt + problem.turns.sobt) / 2
+    hot, middle = HOT * cost / len(plan), (problem.turns.sibt + problem.turns.sobt) / 2
     while (at := (time.perf_counter() - began) / seconds) < 1:
         order = draws.permutation(len(plan))
         if draws.random() < 0.5:
             order = np.argsort(np.abs(middle - middle[order[0]]) * draws.uniform(0.7, 1.3, len(plan)))
-        out = order[: int(draws.uniform(*TAKEN_OUT) * len(plan)) + 1]
+        out = order[: draws.integers(*TAKEN_OUT, endpoint=True)]
         trial = _put_back(problem, plan, draws.permutation(np.union1d(out, np.flatnonzero(plan == UNASSIGNED))))
         new = cost + cost_change(problem, plan, trial)
         if new <= cost - hot * COLD_SHARE**at * np.log(1 - draws.random()):
@@ -206,6 +233,7 @@ CONTENDERS: dict[str, Contender] = {
     PARTS: partial(_search, matchings=False),
     KICKS: _kicks,
     KICKS_ANYWHERE: partial(_kicks, among=1),
+    ROLLING: _rolling,
     LEARNED: partial(_kicks, start=_leaning),
     LIKELY: _likely,
     RANDOM: _random,
@@ -220,7 +248,7 @@ SEARCHING = "demos.stands.search.neighbourhoods", "demos.stands.search.kicks"
 PRICING = *SEARCHING, "demos.stands.column_generation.regions"
 MODULES = {
     **dict.fromkeys((DUAL, LEARNED_DUAL), PRICING),
-    **dict.fromkeys((SEARCH, MATCHING, PARTS, KICKS, KICKS_ANYWHERE, LEARNED), SEARCHING),
+    **dict.fromkeys((SEARCH, MATCHING, PARTS, KICKS, KICKS_ANYWHERE, ROLLING, LEARNED), SEARCHING),
     **dict.fromkeys((COLD, HINTED), ("demos.stands.bench.cp_sat",)),
     FLOW: ("demos.stands.bench.flow",),
     **dict.fromkeys((CBC, HIGHS), ("demos.stands.bench.pairwise",)),

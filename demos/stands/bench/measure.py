@@ -68,8 +68,18 @@ def measure(config: StandsConfig, run: Run) -> Result:
     )
 
 
+@dataclass(frozen=True)
+class Raced:
+    """A problem and how each contender fared."""
+
+    problem: Problem
+    races: dict[str, Race]
+    config: StandsConfig
+
+
 def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> list[Measured]:  # type: ignore[no-untyped-def]
-    found = []
+    """All races one by one, with the machine for themselves; then the bounds, side by side."""
+    raced = []
     for number in run.track(size.name, range(size.problems)):
         day = config.bench.first + timedelta(days=number * config.bench.step)
         problem = bench_problem(departures, size, day, config)
@@ -77,11 +87,13 @@ def _one_size(departures, size: BenchSize, config: StandsConfig, run: Run) -> li
             name: race(problem, CONTENDERS[name], size.time_of(name), config, partial(warm_up, name))
             for name in size.contenders or CONTENDERS
         }
-        found.append(_measured(problem, races, config))
-    return found
+        raced.append(Raced(problem, races, config))
+    return run.map(f"bounds of {size.name}", bounded, raced)
 
 
-def _measured(problem: Problem, races: dict[str, Race], config: StandsConfig) -> Measured:
+def bounded(raced: Raced) -> Measured:
+    """What no plan can be cheaper than, beside the plans that there are."""
+    problem, races, config = raced.problem, raced.races, raced.config
     plans = [race.plan for race in races.values() if race.plan is not None] or [greedy_cost(problem)]
     patient = config.prices.model_copy(update={"seconds": config.bench.bound_seconds})
     bound = lower_bound(problem, plans, patient)

@@ -1,7 +1,7 @@
 """The programme of the textbooks, by PuLP: a stand for each turn, and a product for every two turns on a stand.
 
-It is here because it is what one writes first. With a product for every pair and stand it is large, and its relaxation
-is weak: half a turn on each of two stands pays for no overlap.
+It is here because it is what one writes first. Who may not be there at once is said by cliques; but with a product for
+every near pair and stand it is large, and its relaxation is weak: half a turn on each of two stands costs nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from demos.stands.problem import SCALE, UNASSIGNED, Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ENDS = 0.8  # share of the time after which a solver is told to end; HiGHS looks at its clock now and then
+
 
 def solve_pairwise(
     problem: Problem, seconds: float, solver: str, threads: int
@@ -25,7 +27,7 @@ def solve_pairwise(
     """A plan (n,), None if there is none in time, and whether it is said to be the best. solver: CBC or HiGHS."""
     began = time.perf_counter()
     model, on = _model(problem)
-    left = 0.95 * seconds - (time.perf_counter() - began)
+    left = ENDS * seconds - (time.perf_counter() - began)
     if left <= 0:
         return None, False
     if solver == "CBC":
@@ -58,18 +60,27 @@ def _model(problem: Problem) -> tuple[pulp.LpProblem, dict[tuple[int, int], pulp
         nowhere = pulp.LpVariable(f"n_{turn}", cat=pulp.LpBinary)
         cost.append((nowhere, problem.unassigned / SCALE))
         model += pulp.LpAffineExpression([(nowhere, 1), *((on[turn, stand], 1) for stand in mine[turn])]) == 1
+    _apart(model, problem, on)
     meets: dict[tuple[int, int], pulp.LpVariable] = {}
-    for one, two in np.argwhere(np.triu((problem.pair > 0) | problem.overlaps, 1)).tolist():
-        together = None
-        if not problem.overlaps[one, two]:
-            together = meets[one, two] = meets[two, one] = pulp.LpVariable(f"y_{one}_{two}", 0, 1)
-            cost.append((together, float(problem.pair[one, two]) / SCALE))
+    for one, two in np.argwhere(np.triu((problem.pair > 0) & ~problem.overlaps, 1)).tolist():
+        together = meets[one, two] = meets[two, one] = pulp.LpVariable(f"y_{one}_{two}", 0, 1)
+        cost.append((together, float(problem.pair[one, two]) / SCALE))
         for stand in set(mine[one]).intersection(mine[two]):
-            terms = [(on[one, stand], 1), (on[two, stand], 1)]
-            model += pulp.LpAffineExpression([*terms, (together, -1)] if together is not None else terms) <= 1
+            model += pulp.LpAffineExpression([(on[one, stand], 1), (on[two, stand], 1), (together, -1)]) <= 1
     _shadows(model, problem, on, meets)
     model.setObjective(pulp.LpAffineExpression(cost))
     return model, on
+
+
+def _apart(model: pulp.LpProblem, problem: Problem, on: dict[tuple[int, int], pulp.LpVariable]) -> None:
+    """On each stand, one of those at most that are there when one of them comes: tighter than a row for every two."""
+    sibt, sobt = problem.turns.sibt, problem.turns.sobt
+    for stand in range(problem.n_stands):
+        fits = np.flatnonzero(problem.allowed[:, stand])
+        for comes in np.unique(sibt[fits]):
+            there = fits[(sibt[fits] <= comes) & (comes < sobt[fits])]
+            if len(there) > 1:
+                model += pulp.LpAffineExpression([(on[turn, stand], 1) for turn in there.tolist()]) <= 1
 
 
 def _shadows(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.column_generation.stand_days import BestDays, StandDays
-from demos.stands.problem import UNASSIGNED
+from demos.stands.problem import UNASSIGNED, blocked, insertion_costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +38,13 @@ def share_of_cost(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]
     share = problem.static[np.arange(len(plan)), plan] + np.where(together, problem.pair, 0).sum(axis=1) // 2
     share = np.where(plan == UNASSIGNED, problem.unassigned, np.minimum(share, problem.unassigned))
     return np.concatenate([share, np.zeros(len(days.low) - len(share), dtype=np.int64)])
+
+
+def insertion_prices(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n + t,) what each turn adds to a plan at least, the others where they are: prices for a slack day."""
+    problem = days.problem
+    costs = np.where(blocked(problem, plan), problem.unassigned, insertion_costs(problem, plan)).min(axis=1)
+    return np.concatenate([np.minimum(costs, problem.unassigned), np.zeros(len(days.low) - days.n, dtype=np.int64)])
 
 
 def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int) -> Bound:

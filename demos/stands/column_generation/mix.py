@@ -19,7 +19,7 @@ EACH = 6  # stand-days that a group adds in a round
 TIED, BROKEN = 200, 1e-3  # so many ties at most are taken up at once, those broken by more than this share
 PATIENCE, IDLE = 20, 5e-5  # it ends when so many rounds narrowed the gap by no more than this share
 STEP, SHORTEST = 0.5, 0.3  # of the way to the mix's prices: to begin with, and at least
-WIDTH, NARROWEST = 60.0, 20.0  # of the box of prices: to begin with, and at least [1/100 min]
+WIDTH, NARROWEST = 60.0, 1 / 3  # of the box of prices: to begin with [1/100 min], and at least, of that
 
 
 class Mix:
@@ -102,15 +102,16 @@ class Mix:
 
 
 def raise_by_mix(
-    mix: Mix, start: Bound, rounds: int, seconds: float, within: float = 0.0, third: bool = False
+    mix: Mix, start: Bound, rounds: int, seconds: float, within: float = 0.0, third: bool = False, width: float = WIDTH
 ) -> Bound:
     """Raise a bound until no stand-day earns, it is `within` a share of what the mix costs, or nothing much happens.
 
     Days are sought at prices on the way from the best ones known to the mix's (smoothing; Pessoa, Sadykov, Uchoa and
     Vanderbeck 2018, "Automation and combination of linear-programming based stabilization techniques").
     rounds, seconds: at most so many, so long. third: with pricing that counts overlaps with the third turn before, too.
+    width: of the box of prices, to begin with.
     """
-    began, width, step, found = time.perf_counter(), WIDTH, STEP, Bound(start.value, start.prices)
+    began, narrowest, step, found = time.perf_counter(), NARROWEST * width, STEP, Bound(start.value, start.prices)
     gaps: list[float] = []
     for _ in range(rounds):
         solved = mix.solve(found.prices, width)
@@ -127,7 +128,7 @@ def raise_by_mix(
         else:
             step = max(0.8 * step, SHORTEST) if new else 2 * step
             if best.bound < found.value - 0.5 * (cost - found.value):
-                width = max(0.8 * width, NARROWEST)
+                width = max(0.8 * width, narrowest)
         if not new and step >= 1:
             width *= 2
         step = min(step, 1.0)

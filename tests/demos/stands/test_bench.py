@@ -27,6 +27,8 @@ from demos.stands.bench.contenders import (
     KICKS,
     LEARNED,
     LIKELY,
+    RANDOM,
+    ROLLING,
     SEARCH,
     Offer,
     warm_up,
@@ -130,7 +132,7 @@ def test_solvers_of_the_whole_day_find_the_best_plan_of_a_small_one(name: str) -
     assert not found.refused
 
 
-@pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, LEARNED, LIKELY, FLOW, GREEDY])
+@pytest.mark.parametrize("name", [DUAL, SEARCH, KICKS, ROLLING, LEARNED, LIKELY, RANDOM, FLOW, GREEDY])
 def test_the_others_hand_over_plans_that_hold(name: str) -> None:
     problem = random_problem(4, 5, 3)
     found = race(problem, CONTENDERS[name], 1.0, CONFIG, partial(warm_up, name))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
-from demos.stands.column_generation.lower import lower_bound
+from demos.stands.column_generation.lower import finer_units, in_units, lower_bound
 from demos.stands.column_generation.paths import NOWHERE
 from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
@@ -54,9 +54,11 @@ def test_no_plan_is_below_the_bound_whatever_the_prices(seed: int, turns: int, s
 @given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(1, 3))
 def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) -> None:
     problem = random_problem(seed, turns, stands)
-    found = lower_bound(problem, [greedy_cost(problem)], SHORT)
+    start = [greedy_cost(problem)]
+    found, units = lower_bound(problem, start, SHORT), finer_units(problem, start)
     assert found.value <= best_cost(problem)
-    assert StandDays(problem, guests=True).best_days(found.prices, third=True).bound >= found.value
+    shown = StandDays(in_units(problem, units), guests=True).best_days(found.prices, third=True).bound
+    assert -(-shown // units) >= found.value
     values = [value for _, value in found.curve]
     assert values == sorted(values)
 
