@@ -30,8 +30,7 @@ def run(config: StandsConfig, run: Run) -> Result:
     from demos.stands.jobs import day_jobs, planned_days, write_forecasts, write_plans
     from demos.stands.learning.forecast import make_forecasts
     from demos.stands.plan import plan_day
-    from demos.stands.report import figures, sweep
-    from demos.stands.rules import broken
+    from demos.stands.report import broken, figures, sweep
     from shared.result import Result
 
     airport = load_airport(config.data.airport)
@@ -52,7 +51,7 @@ def run(config: StandsConfig, run: Run) -> Result:
             evaluate.ablation_table(days),
             evaluate.rules_table(days, config),
             *evaluate.forecast_tables(forecasts, config, airport.iata),
-            *broken.tables(days),
+            *broken.of_plans(days),
             *([sweep.sweep_table(swept, config)] if swept else []),
         ],
         figures=[

@@ -16,7 +16,7 @@ from demos.stands.learning.features import FIX_AHEAD
 from demos.stands.learning.states import GRID, minutes_since_1970
 from demos.stands.plan import HINDSIGHT, DayJob
 from demos.stands.problem import UNASSIGNED
-from demos.stands.rules.orders import require_known_locks
+from demos.stands.rules.day_rules import require_known_locks
 from demos.stands.rules.tows import split_long_stays
 from demos.stands.turns import Turns, operating_day
 from shared.errors import UserError

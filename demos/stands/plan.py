@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.stands.airport import Airport
 from demos.stands.column_generation.regions import plan_by_regions
-from demos.stands.learned_search.likely_stands import learned_start
+from demos.stands.learned_start.likely_stands import learned_start
 from demos.stands.learning.beliefs import Later, beliefs, sampled
 from demos.stands.learning.risk import expected_overlap
 from demos.stands.problem import UNASSIGNED, Problem, build_problem, pair_costs
@@ -178,11 +178,7 @@ def mend(
 
 def judged(job: DayJob, plan: NDArray[np.int64]) -> Replay:
     """Verify a plan with the independent checker, then replay it on the real day."""
-    table = job.turns.table
-    stays = [
-        Stay(flight, code, int(on), int(off))
-        for flight, code, on, off in zip(table["flight"], table["code"], job.turns.sibt, job.turns.sobt, strict=True)
-    ]
+    stays = stays_of(job.turns, np.arange(len(plan)))
     names = [None if stand == UNASSIGNED else job.airport.stands[stand].id for stand in plan]
     broken = violations(stays, job.airport, names, job.turns.day_start)
     if broken:
@@ -192,6 +188,15 @@ def judged(job: DayJob, plan: NDArray[np.int64]) -> Replay:
         replay(job.turns, job.airport, plan, job.config),
         broken=tuple(broken_rules(stays, job.airport, names, orders)),
     )
+
+
+def stays_of(turns: Turns, rows: NDArray[np.int64]) -> list[Stay]:
+    """Some turns (rows) for the verifier."""
+    columns = turns.table["flight"].to_numpy(str), np.array(turns.codes), turns.sibt, turns.sobt
+    return [
+        Stay(str(flight), str(code), int(on), int(off))
+        for flight, code, on, off in zip(*(column[rows] for column in columns), strict=True)
+    ]
 
 
 def orders_of(turns: Turns, config: StandsConfig) -> Orders:

@@ -16,7 +16,7 @@ from demos.stands.airport import Airport, closed_minutes, shadow_pairs, size_ran
 from demos.stands.config import CostConfig, RulesConfig, TowConfig
 from demos.stands.meetings import Meetings, meetings
 from demos.stands.rules.couplings import Coupling, Tugs, coupled_costs
-from demos.stands.rules.orders import day_rules
+from demos.stands.rules.day_rules import day_rules
 from demos.stands.turns import Turns
 from demos.stands.units import SCALE as SCALE
 from demos.stands.units import UNASSIGNED as UNASSIGNED

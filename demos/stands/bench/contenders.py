@@ -150,7 +150,7 @@ def _rolling(problem: Problem, seconds: float, offer: Offer, config: StandsConfi
 
 
 def _leaning(problem: Problem, weight: float = LEANING) -> NDArray[np.int64]:
-    from demos.stands.learned_search.likely_stands import learned_start
+    from demos.stands.learned_start.likely_stands import learned_start
 
     return learned_start(problem, weight)
 
@@ -268,4 +268,4 @@ def warm_up(name: str) -> None:
     if name in (DUAL, LEARNED_DUAL):
         import_module("demos.stands.column_generation.paths").compile_all()
     if name in (LEARNED, LIKELY, LEARNED_DUAL):
-        import_module("demos.stands.learned_search.likely_stands").shipped()
+        import_module("demos.stands.learned_start.likely_stands").shipped()

@@ -56,11 +56,13 @@ def _model(
     for (turn, stand), var in on.items():
         mine[turn][stand] = var
         terms.append(int(problem.static[turn, stand]) * var)
-    for turn, places in enumerate(mine):
+    for places in mine:
         terms.append(problem.unassigned * places[UNASSIGNED])
         model.add_exactly_one(places.values())
-        for stand, var in places.items() if hint is not None else ():
-            model.add_hint(var, bool(hint[turn] == stand))
+    if hint is not None:
+        for places, stand in zip(mine, hint.tolist(), strict=True):
+            for place, var in places.items():
+                model.add_hint(var, place == stand)
     _apart(model, problem, on)
     terms += _near(model, problem, mine)
     blocks = [np.array([turn]) for turn in range(len(mine))]

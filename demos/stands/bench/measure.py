@@ -16,7 +16,7 @@ from demos.stands.bench.contenders import CONTENDERS, warm_up
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.bench.year import measure_year
-from demos.stands.column_generation.lower import lower_bound
+from demos.stands.column_generation.bound import lower_bound
 from demos.stands.data import load_flights
 from demos.stands.search.greedy import greedy_cost
 from shared.errors import UserError

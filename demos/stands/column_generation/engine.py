@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from demos.stands.column_generation.ascent import Bound
+from demos.stands.column_generation.bound import find_prices
 from demos.stands.column_generation.dive import dive
-from demos.stands.column_generation.lower import find_prices
 from demos.stands.column_generation.stand_days import StandDays
 from demos.stands.problem import Problem, plan_cost
 from demos.stands.search.kicks import kick_on

@@ -15,10 +15,12 @@ from demos.stands.live.journal import header_of, open_journal, require_same
 from demos.stands.live.replan import replan
 from demos.stands.live.state import DayState, first_state
 from demos.stands.live.stream import events_of_the_day, known_before
-from demos.stands.plan import ON_THE_DAY, DayJob, mend_learned, optimise, problem_for, risk_of
+from demos.stands.plan import ON_THE_DAY, DayJob, mend_learned, optimise, orders_of, problem_for, risk_of, stays_of
 from demos.stands.problem import UNASSIGNED
 from demos.stands.replay import Conflict, conflicts
+from demos.stands.rules.ranks import FROZEN, Broken, lowest_first
 from demos.stands.turns import Turns, real_occupation
+from demos.stands.verify import as_clock, broken_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +47,8 @@ class Followed:
     """What became of one way to decide, by decision: moved, the changes; open, turns that could still move; seconds.
 
     before, used: (n,) stands when the day began, and as aircraft were on them; stranded: turns that flew and never had
-    a stand; remote: passengers [seats] at remote stands, or at none; resumed: events the journal had decided already.
+    a stand; remote: passengers [seats] at remote stands, or at none; broken: the rules that did not hold on the day,
+    lowest rank first; resumed: events the journal had decided already.
     """
 
     before: NDArray[np.int64]
@@ -57,6 +60,7 @@ class Followed:
     met: tuple[Conflict, ...]
     stranded: int
     remote: int
+    broken: tuple[Broken, ...]
     resumed: int
 
     @property
@@ -131,5 +135,30 @@ def _followed(job: DayJob, before: DayState, day: LiveDay, step: int, resumed: i
     return Followed(
         before.plan, used, day.moved[::step], day.open[::step], day.seconds[::step], day.waits,
         tuple(conflicts(job.turns, job.airport, used, on_block, off_block)),
-        int((flew & (used == UNASSIGNED)).sum()), int(job.turns.seats[flew & ~at_gate].sum()), resumed,
+        int((flew & (used == UNASSIGNED)).sum()), int(job.turns.seats[flew & ~at_gate].sum()),
+        tuple(broken_on_the_day(day, np.flatnonzero(flew))), resumed,
     )  # fmt: skip
+
+
+def broken_on_the_day(day: LiveDay, flew: NDArray[np.int64]) -> list[Broken]:
+    """The rules that did not hold for the turns (rows) that flew, at the times that really were."""
+    state, turns = day.state, day.state.turns
+    names = [stand.id for stand in state.airport.stands]
+    flights = turns.table["flight"].to_numpy(str)
+    late = [
+        Broken(FROZEN, f"{flights[one.turn]} {_leaves(one, names)}, {max(one.lead, 0)} min before on-block")
+        for event in day.moved
+        for one in event
+        if one.lead <= state.config.live.frozen and one.before != UNASSIGNED
+    ]
+    stays, used, orders = stays_of(turns, flew), state.plan[flew], orders_of(turns, state.config)
+    place = {int(turn): index for index, turn in enumerate(flew)}
+    links = [(place[one], place[two]) for one, two in orders.links if one in place and two in place]
+    stands = [None if at == UNASSIGNED else names[at] for at in used]
+    return lowest_first([*late, *broken_rules(stays, state.airport, stands, replace(orders, links=links))])
+
+
+def _leaves(one: Moved, names: list[str]) -> str:
+    if one.after == UNASSIGNED:
+        return f"loses {names[one.before]} at {as_clock(one.at)}"
+    return f"moves from {names[one.before]} to {names[one.after]} at {as_clock(one.at)}"

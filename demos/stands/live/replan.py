@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.live.state import DayState, clock, problem_now
-from demos.stands.plan import orders_of
+from demos.stands.plan import orders_of, stays_of
 from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs, plan_cost
 from demos.stands.rules.ranks import Broken
 from demos.stands.search.relocate import relocate
-from demos.stands.verify import Stay, broken_rules
+from demos.stands.verify import broken_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,8 +109,7 @@ def broken_now(state: DayState, before: NDArray[np.int64], now: int) -> list[Bro
     turns = state.turns
     rows = np.flatnonzero(~state.gone)
     place = {int(turn): index for index, turn in enumerate(rows)}
-    columns = turns.table["flight"].to_numpy(str)[rows], np.array(turns.codes)[rows], turns.sibt[rows], turns.sobt[rows]
-    stays = [Stay(str(flight), str(code), int(on), int(off)) for flight, code, on, off in zip(*columns, strict=True)]
+    stays = stays_of(turns, rows)
     names = [None if at == UNASSIGNED else state.airport.stands[at].id for at in state.plan[rows]]
     frozen = state.movable & (before != UNASSIGNED) & (turns.sibt - now <= state.config.live.frozen)
     orders = orders_of(turns, state.config)

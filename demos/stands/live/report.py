@@ -17,6 +17,7 @@ from demos.stands.live import figures
 from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, Followed, Lived, LiveJob, live_day, lived
 from demos.stands.live.stream import check_closures
 from demos.stands.plan import DAY_AHEAD, ON_THE_DAY
+from demos.stands.report import broken
 from shared.errors import UserError
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, Headline, Interval, Metric, Result, Table
@@ -58,7 +59,7 @@ def run_live(config: StandsConfig, run: Run) -> Result:
     return Result(
         headlines=headlines(days, config),
         metrics=metrics(days),
-        tables=[stands_table(days), price_table(days, config), lead_table(days, config)],
+        tables=[stands_table(days), price_table(days, config), lead_table(days, config), *_broken(days)],
         figures=figures.draw(max(days, key=lambda day: day.ways[KEPT].minutes), airport, config, run),
         data=flights.used,
         notes=notes(days, airport, config),
@@ -262,6 +263,10 @@ def lead_table(days: Sequence[Lived], config: StandsConfig) -> Table:
         caption=f"{_span(days)}; lead times to the on-block time expected then; who waits before its stand has"
         " lead time 0.",
     )
+
+
+def _broken(days: Sequence[Lived]) -> list[Table]:
+    return broken.tables([(day.turns.day, day.ways[LIVE].broken) for day in days], f"{LIVE.capitalize()}, on the day")
 
 
 def metrics(days: Sequence[Lived]) -> list[Metric]:

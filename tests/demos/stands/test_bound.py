@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
-from demos.stands.column_generation.lower import finer_units, in_units, lower_bound
+from demos.stands.column_generation.bound import finer_units, in_units, lower_bound
 from demos.stands.column_generation.paths import NOWHERE
 from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.column_generation.stand_days import StandDays, stand_groups

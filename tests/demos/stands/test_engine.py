@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos.stands.column_generation.ascent import share_of_cost
+from demos.stands.column_generation.bound import find_prices
 from demos.stands.column_generation.dive import dive, insert_left_over, shadowed
 from demos.stands.column_generation.engine import plan_by_prices
-from demos.stands.column_generation.lower import find_prices
 from demos.stands.column_generation.regions import plan_by_regions, region
 from demos.stands.column_generation.stand_days import StandDays
 from demos.stands.config import KicksConfig, PricesConfig, SearchConfig

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from demos.stands.bench.config import BenchSize
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.data import Flights
-from demos.stands.learned_search import train
-from demos.stands.learned_search.likely_stands import (
+from demos.stands.learned_start import train
+from demos.stands.learned_start.likely_stands import (
     FEATURES,
     LEAST,
     MODEL,

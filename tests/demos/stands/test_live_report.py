@@ -57,7 +57,7 @@ def result(folder: Path, flights: Flights, jobs: list[DayJob]) -> Result:
 
 def test_metrics_are_the_tables(result: Result) -> None:
     metrics = {metric.name: metric.value for metric in result.metrics}
-    stands, price, leads = result.tables
+    stands, price, leads, *_ = result.tables
     assert [row[0] for row in stands.rows] == list(WAYS)
     for row in stands.rows:
         assert metrics[f"conflict minutes a day: {row[0]}"] == row[1]
@@ -66,6 +66,25 @@ def test_metrics_are_the_tables(result: Result) -> None:
     for index, way in enumerate((LIVE, USUAL, AFRESH)):
         assert metrics[f"stands changed a day: {way}"] == price.rows[index][5]
         assert sum(row[1 + index] for row in leads.rows) == pytest.approx(price.rows[index][5])
+
+
+def test_rules_that_did_not_hold_on_the_day_are_listed(jobs: list[DayJob], folder: Path) -> None:
+    """As the decisions tell it: whose stand changed within the frozen window, and who never had one."""
+    found = live_day(LiveJob(jobs[1], LIVE, folder / "broken.jsonl"))
+    frozen = [one for event in found.moved for one in event if one.lead <= 30 and one.before >= 0]
+    assert [one.rule for one in found.broken] == ["frozen window"] * len(frozen) + ["a stand for each"] * found.stranded
+    flights, names = jobs[1].turns.table["flight"].tolist(), [one.id for one in jobs[1].airport.stands]
+    for one, listed in zip(frozen, found.broken, strict=False):
+        to = f"moves from {names[one.before]} to {names[one.after]}" if one.after >= 0 else f"loses {names[one.before]}"
+        assert listed.sentence.startswith(f"{flights[one.turn]} {to} at ")
+    assert {one.after >= 0 for one in frozen} == {True, False}
+
+
+def test_the_report_lists_the_rules_of_re_planning_alone(result: Result) -> None:
+    table = next(table for table in result.tables if table.title == "Rules that could not hold")
+    assert {row[0] for row in table.rows} <= {"frozen window", "a stand for each"}
+    assert f"frozen window {sum(row[0] == 'frozen window' for row in table.rows)}" in table.caption
+    assert table.caption.startswith("Re-planned after each event, on the day")
 
 
 def test_headlines_say_whether_targets_are_met(result: Result) -> None:

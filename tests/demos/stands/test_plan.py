@@ -15,7 +15,7 @@ from demos.stands import plan as planning
 from demos.stands.airport import Airport
 from demos.stands.config import StandsConfig, TowConfig
 from demos.stands.jobs import write_plans
-from demos.stands.learned_search.likely_stands import learned_start
+from demos.stands.learned_start.likely_stands import learned_start
 from demos.stands.learning.features import minutes_since_1970
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT, ON_THE_DAY, DayJob, buffer_name, judged, mend, plan_day
 from demos.stands.problem import UNASSIGNED, Problem, plan_cost

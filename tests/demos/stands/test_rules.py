@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from demos.stands.bench.flow import solve_flow
-from demos.stands.column_generation.lower import lower_bound
+from demos.stands.column_generation.bound import lower_bound
 from demos.stands.config import CostConfig, PricesConfig, RulesConfig, SearchConfig
 from demos.stands.plan import orders_of
 from demos.stands.problem import (
@@ -26,7 +26,7 @@ from demos.stands.problem import (
     insertion_costs,
     plan_cost,
 )
-from demos.stands.rules.orders import require_known_locks
+from demos.stands.rules.day_rules import require_known_locks
 from demos.stands.rules.ranks import BREAKABLE, LOCKED, NIGHT, PUSHBACK, RANKS, STAND, TUGS, rule_prices
 from demos.stands.search.greedy import greedy_cost
 from demos.stands.search.neighbourhoods import search, solve_part

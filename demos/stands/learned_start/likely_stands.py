@@ -54,7 +54,7 @@ def turns_and_groups(problem: Problem) -> tuple[list[list[int]], NDArray[np.floa
 
 @lru_cache(maxsize=1)
 def shipped() -> lightgbm.Booster:
-    """The model of this folder; `demos/stands/learned_search/train.py` says how it was made."""
+    """The model of this folder; `demos/stands/learned_start/train.py` says how it was made."""
     return lightgbm.Booster(model_file=str(MODEL))
 
 

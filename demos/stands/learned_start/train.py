@@ -1,6 +1,6 @@
 """Learn from searched plans of past days which stands are likely: makes likely_stands.txt, in a minute on one core.
 
-python -m demos.stands.learned_search.train
+python -m demos.stands.learned_start.train
 
 Every sixth day from 2 May to 25 June 2013 at Newark, with 40 and with 60 stands, climatology of the days before each.
 """
@@ -17,7 +17,7 @@ from demos.stands.bench.config import BenchSize
 from demos.stands.bench.sizes import bench_problem
 from demos.stands.config import KicksConfig, SearchConfig, StandsConfig
 from demos.stands.data import load_flights
-from demos.stands.learned_search.likely_stands import FEATURES, MODEL, turns_and_groups
+from demos.stands.learned_start.likely_stands import FEATURES, MODEL, turns_and_groups
 from demos.stands.search.greedy import greedy_cost
 from demos.stands.search.kicks import kick_on
 from demos.stands.search.neighbourhoods import search
