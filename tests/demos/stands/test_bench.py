@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import fields
 from functools import partial
@@ -37,6 +38,7 @@ from demos.stands.bench.measure import measure
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem, pooled
 from demos.stands.bench.tables import gap, primal_integral, seconds_to
+from demos.stands.bench.year import plan_one, year_days
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.meetings import meetings
@@ -80,6 +82,30 @@ def cheats(problem: Problem, seconds: float, offer: Offer, config: StandsConfig)
 
 def breaks_down(problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
     raise ValueError("out of luck")
+
+
+def starts_another(pid: Path, problem: Problem, seconds: float, offer: Offer, config: StandsConfig) -> bool:
+    pid.write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+    return never_ends(problem, seconds, offer, config)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there; one that waits for its parent to look at it is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
+def test_what_a_contender_started_ends_with_it(tmp_path: Path) -> None:
+    """CBC is such a process: it would go on beside all later contenders."""
+    pid = tmp_path / "pid"
+    race(random_problem(1, 12, 3), partial(starts_another, pid), 1.0, CONFIG)
+    deadline = time.perf_counter() + 5
+    while lives(int(pid.read_text())) and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    assert not lives(int(pid.read_text()))
 
 
 def test_who_never_ends_is_stopped_and_keeps_what_was_handed_over() -> None:
@@ -166,14 +192,18 @@ def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
     assert len(result.figures) == 1
 
 
-def test_a_year_is_planned_by_more_and_more_workers(tmp_path: Path) -> None:
+def test_a_year_is_planned_by_more_and_more_workers(tmp_path: Path, flights: Flights) -> None:
+    """The table of airports is what the days say one by one, whoever plans them."""
     year = {"days": 2, "airports": ["lga"], "sample": 2, "kicks": 3}
     config = stands_config(bench={"year": year, "one_day": {"problems": 0}})
     scaling, airports = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1)).tables
-    assert scaling.rows[0][0] == scaling.rows[0][2] == 1
-    assert all(float(row[1] or 0) > 0 for row in scaling.rows)
-    assert [row[:2] for row in airports.rows] == [["LGA", 2]]
-    assert 0 <= float(airports.rows[0][4] or 0) < 100
+    assert [row[0] for row in scaling.rows] == [2**at for at in range(len(scaling.rows))]
+    assert scaling.rows[0][2:] == [1, 100]
+    days = [plan_one(day) for day in year_days(flights.departures, config)]
+    saved = 100 * (1 - sum(day.last for day in days) / sum(day.first for day in days))
+    assert airports.rows[0][:4] == ["LGA", 2, sum(day.turns for day in days), sum(day.unassigned for day in days)]
+    assert airports.rows[0][4] == pytest.approx(saved)
+    assert 0 < saved < 100
 
 
 def test_an_unknown_contender_is_refused_first(tmp_path: Path) -> None:
