@@ -19,7 +19,7 @@ from demos.stands.learned_start.likely_stands import learned_start
 from demos.stands.learning.features import minutes_since_1970
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT, ON_THE_DAY, DayJob, buffer_name, judged, mend, plan_day
 from demos.stands.problem import UNASSIGNED, Problem, plan_cost
-from demos.stands.rules import broken
+from demos.stands.report import broken
 from demos.stands.rules.tows import split_long_stays
 from demos.stands.search.greedy import greedy_cost
 from tests.demos.stands.conftest import FEW, MIDNIGHT, make_airport, make_turns, stands_config
@@ -189,11 +189,11 @@ def test_rules_that_could_not_hold_are_in_the_report() -> None:
     job = replace(job, config=config(rules={"locked": wishes}))
     day = plan_day(job)
     assert len(day.replays[ON_THE_DAY].broken) == 1
-    (table,) = broken.tables([day])
+    (table,) = broken.of_plans([day])
     assert table.rows[0][:3] == ["locked stand", 2, "2013-10-02"]
     assert broken.metric([day]).value == 1.0
     free = plan_day(replace(job, config=config()))
-    assert broken.tables([free]) == []
+    assert broken.of_plans([free]) == []
     assert broken.metric([free]).value == 0.0
 
 
