@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from demos.stands.problem import UNASSIGNED, Problem, blocked, cost_change, insertion_costs, plan_cost
-from demos.stands.search.greedy import greedy_cost
+from demos.stands.problem import UNASSIGNED, Problem, cost_change, plan_cost
+from demos.stands.search.greedy import greedy_cost, put_back
 from shared.seed import generator
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _rolling(problem: Problem, seconds: float, offer: Offer, config: StandsConfi
     for one in np.unique(window):
         locked = window != one
         mine = np.flatnonzero(~locked)
-        plan = _put_back(problem, plan, mine[np.argsort(sibt[mine], kind="stable")])
+        plan = put_back(problem, plan, mine[np.argsort(sibt[mine], kind="stable")])
         for _ in range(ROUNDS_BEFORE_KICKS):
             plan, _ = search(
                 problem, plan, config.search.model_copy(update={"rounds": 1, "parts": False}), draws, locked
@@ -176,7 +176,7 @@ def _random(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
         if draws.random() < 0.5:
             order = np.argsort(np.abs(middle - middle[order[0]]) * draws.uniform(0.7, 1.3, len(plan)))
         out = order[: draws.integers(*TAKEN_OUT, endpoint=True)]
-        trial = _put_back(problem, plan, draws.permutation(np.union1d(out, np.flatnonzero(plan == UNASSIGNED))))
+        trial = put_back(problem, plan, draws.permutation(np.union1d(out, np.flatnonzero(plan == UNASSIGNED))))
         new = cost + cost_change(problem, plan, trial)
         if new <= cost - hot * COLD_SHARE**at * np.log(1 - draws.random()):
             plan, cost = trial, new
@@ -184,17 +184,6 @@ def _random(problem: Problem, seconds: float, offer: Offer, config: StandsConfig
             best = new
             offer(trial)
     return False
-
-
-def _put_back(problem: Problem, plan: NDArray[np.int64], out: NDArray[np.int64]) -> NDArray[np.int64]:
-    trial = plan.copy()
-    trial[out] = UNASSIGNED
-    for turn in out:
-        row = np.array([turn])
-        costs = np.where(blocked(problem, trial, row)[0], problem.unassigned, insertion_costs(problem, trial, row)[0])
-        if costs.min() < problem.unassigned:
-            trial[turn] = int(costs.argmin())
-    return trial
 
 
 def _whole_day(problem: Problem, seconds: float, offer: Offer, config: StandsConfig, hinted: bool) -> bool:

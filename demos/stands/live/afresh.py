@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from demos.stands.live.day import keep
 from demos.stands.live.state import DayState, clock, problem_now
-from demos.stands.problem import UNASSIGNED, Problem, blocked, insertion_costs
+from demos.stands.search.greedy import put_back
 from demos.stands.search.neighbourhoods import search
 from shared.seed import generator
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def solve_afresh(state: DayState, now: int) -> DayState:
@@ -23,7 +19,8 @@ def solve_afresh(state: DayState, now: int) -> DayState:
     each time, so that two solutions do not differ by chance alone."""
     state = clock(state, now)
     problem = problem_now(state, now, priced=False)
-    start = _placed_anew(problem, state)
+    todo = np.flatnonzero(state.movable)
+    start = put_back(problem, state.plan, todo[np.argsort(state.turns.sibt[todo], kind="stable")])
     draws = generator(state.config.seed, "afresh", state.turns.day.isoformat())
     plan, _ = search(problem, start, state.config.search, draws, locked=~state.movable)
     return replace(state, plan=plan, touched=np.zeros_like(state.touched))
@@ -39,14 +36,3 @@ def every(count: int, decide: Callable[[DayState, int], DayState]) -> Callable[[
         return decide(state, now) if (seen - 1) % count == 0 else keep(state, now)
 
     return sometimes
-
-
-def _placed_anew(problem: Problem, state: DayState) -> NDArray[np.int64]:
-    plan = np.where(state.movable, UNASSIGNED, state.plan)
-    todo = np.flatnonzero(state.movable)
-    for turn in todo[np.argsort(state.turns.sibt[todo], kind="stable")]:
-        row = np.array([turn])
-        costs = np.where(blocked(problem, plan, row)[0], problem.unassigned, insertion_costs(problem, plan, row)[0])
-        stand = int(costs.argmin())
-        plan[turn] = stand if costs[stand] < problem.unassigned else UNASSIGNED
-    return plan

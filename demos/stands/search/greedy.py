@@ -60,3 +60,15 @@ def met_on(problem: Problem, plan: NDArray[np.int64], turn: int, stand: int) -> 
         if stand == shadow.second:
             with_it |= (plan == shadow.first) & (shadow.first_casts | shadow.second_casts[turn])
     return np.flatnonzero(with_it)
+
+
+def put_back(problem: Problem, plan: NDArray[np.int64], out: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The plan (n,) with the turns of `out` (k,) placed anew in that order, each where it costs least, or nowhere."""
+    trial = plan.copy()
+    trial[out] = UNASSIGNED
+    for turn in out:
+        row = np.array([turn])
+        costs = np.where(blocked(problem, trial, row)[0], problem.unassigned, insertion_costs(problem, trial, row)[0])
+        if costs.min() < problem.unassigned:
+            trial[turn] = int(costs.argmin())
+    return trial
