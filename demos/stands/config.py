@@ -294,10 +294,7 @@ class PricesConfig(Section):
     noise: float = Field(0.1, ge=0, le=1, description="what tells a further dive from the first [share], 0 to 1")
     polish: SearchConfig = Field(SearchConfig(rounds=6, matchings=20), description="the search after a dive")
     kicks: KicksConfig = Field(KicksConfig(number=300), description="the kicks after that")
-    bound_rounds: int = Field(
-        60, ge=0, le=100_000, description="for a bound, rounds that count overlaps of one turn more, 0 to 100000"
-    )
-    bound_within: float = Field(0.001, ge=0, le=1, description="`within` of these rounds [share], 0 to 1")
+    bound_within: float = Field(0.001, ge=0, le=1, description="`within` where a bound is sought [share], 0 to 1")
     region: int = Field(
         60, ge=2, le=10_000, description="with more stands than this, an airport is planned by regions, 2 to 10000"
     )

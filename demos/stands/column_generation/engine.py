@@ -36,7 +36,7 @@ def plan_by_prices(
     began = time.perf_counter()
     log = SearchLog(curve=[(0.0, plan_cost(problem, start))])
     days = StandDays(problem)
-    found = find_prices(days, [start], config)
+    found = find_prices(days, start, config)
     best = [start]
 
     def keep(plan: NDArray[np.int64]) -> None:

@@ -20,6 +20,8 @@ TIED, BROKEN = 200, 1e-3  # so many ties at most are taken up at once, those bro
 PATIENCE, IDLE = 20, 5e-5  # it ends when so many rounds narrowed the gap by no more than this share
 STEP, SHORTEST = 0.5, 0.3  # of the way to the mix's prices: to begin with, and at least
 WIDTH, NARROWEST = 60.0, 1 / 3  # of the box of prices: to begin with [1/100 min], and at least, of that
+# Presolving and scaling change the programme anew each time, and GLOP then cannot go on from where it stood.
+AS_IT_IS, ANEW = "use_preprocessing: false use_scaling: false", "use_preprocessing: true use_scaling: true"
 
 
 class Mix:
@@ -36,6 +38,7 @@ class Mix:
         self.days = days
         self.known: dict[tuple[int, tuple[int, ...]], pywraplp.Variable] = {}
         self.solver = pywraplp.Solver.CreateSolver("GLOP")
+        self.solver.SetSolverSpecificParametersAsString(AS_IT_IS)
         n, many = len(days.low), self.solver.infinity()
         self.taken = [self.solver.Constraint(1, many) for _ in range(days.n)]
         self.taken += [self.solver.Constraint(0, 0) for _ in range(n - days.n)]
@@ -85,15 +88,20 @@ class Mix:
         for short, over, price, least in zip(self.short, self.over, centre.tolist(), low.tolist(), strict=True):
             self.cost.SetCoefficient(short, min(top, price + width))
             self.cost.SetCoefficient(over, -max(least, price - width))
-        if self.solver.Solve() != self.solver.OPTIMAL:
-            # From where it stood GLOP sometimes gets lost; from the beginning it finds the way.
-            afresh = pywraplp.MPSolverParameters()
-            afresh.SetIntegerParam(afresh.INCREMENTALITY, afresh.INCREMENTALITY_OFF)
-            if self.solver.Solve(afresh) != self.solver.OPTIMAL:
-                return None
+        if self.solver.Solve() != self.solver.OPTIMAL and not self._solve_anew():
+            return None
         prices = np.array([taken.dual_value() for taken in self.taken])
         prices = np.rint(np.clip(prices, low, top)).astype(np.int64)
         return self.cost.Value(), np.where(self.tied, prices, centre)
+
+    def _solve_anew(self) -> bool:
+        """From where it stood GLOP sometimes gets lost; from the beginning it finds the way."""
+        afresh = pywraplp.MPSolverParameters()
+        afresh.SetIntegerParam(afresh.INCREMENTALITY, afresh.INCREMENTALITY_OFF)
+        self.solver.SetSolverSpecificParametersAsString(ANEW)
+        found = self.solver.Solve(afresh)
+        self.solver.SetSolverSpecificParametersAsString(AS_IT_IS)
+        return bool(found == self.solver.OPTIMAL)
 
     def shares(self) -> list[tuple[float, int, tuple[int, ...]]]:
         """What is in the mix: share, group, turns."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from demos.stands.problem import Problem
 
+FORGOTTEN = 240  # so long after a turn, nobody pays for those before it if the one that comes then does not [min]
 MEMORY = 4_000_000  # labels of a group [16 bytes each]
 
 
@@ -51,6 +52,8 @@ class StandDays:
         self.pair[self.n :, self.n :] = 0  # two guests meet on the stand that they are on, if anywhere
         follows = turns.sibt[None, every] >= turns.sobt[every, None]
         self.paid = np.where(follows, self.pair, APART).T.copy()
+        since = turns.sibt[every, None] - turns.sobt[None, every]
+        self.far = (self.paid == 0) & (since >= FORGOTTEN)
         first = [group[0] for group in self.groups]
         self.static = np.full((len(first), len(every)), NOWHERE)
         self.static[:, : self.n] = np.where(problem.allowed[:, first], problem.static[:, first], NOWHERE).T
@@ -108,7 +111,7 @@ class StandDays:
         Of the overlaps of a turn those with the two before it are counted, or three if `third`. The others cost
         something, too, so that no stand-day is as cheap as what is found here.
         """
-        least, _, paths = cheapest_days(self.net(prices), self.paid, self.order, third, each, MEMORY)
+        least, _, paths = cheapest_days(self.net(prices), self.paid, self.far, self.order, third, each, MEMORY)
         days = [[path[path != NONE][::-1].astype(np.int64) for path in group if path[0] != NONE] for group in paths]
         return BestDays(least, int(prices[: self.n].sum() + (self.sizes * least).sum()), days)
 

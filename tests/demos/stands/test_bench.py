@@ -37,8 +37,9 @@ from demos.stands.bench.contenders import (
 from demos.stands.bench.measure import measure
 from demos.stands.bench.race import Race, race
 from demos.stands.bench.sizes import bench_problem, pooled
-from demos.stands.bench.tables import gap, primal_integral, seconds_to
+from demos.stands.bench.tables import certified, certified_after, gap, primal_integral, seconds_to
 from demos.stands.bench.year import plan_one, year_days
+from demos.stands.column_generation.ascent import Bound
 from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.meetings import meetings
@@ -177,11 +178,19 @@ def test_gap_integral_and_time() -> None:
     assert seconds_to(one, 100, 0.2) is None
 
 
+def test_certified_is_what_was_known_at_the_time() -> None:
+    one, bound = Race(curve=[(2.0, 200), (6.0, 125)]), Bound(120, np.zeros(0, dtype=np.int64), [(3.0, 100), (8.0, 120)])
+    assert certified(one, bound, 1.0) == certified(one, bound, 2.5) == certified(Race(), bound, 9.0) == 1
+    assert certified(one, bound, 6.0) == pytest.approx(0.2)
+    assert certified(one, bound, 9.0) == pytest.approx(0.04)
+    assert [certified_after(one, bound, share) for share in (0.5, 0.1, 0.01)] == [3.0, 8.0, None]
+
+
 def test_every_plan_costs_more_than_the_bound(tmp_path: Path) -> None:
     size = {"stands": 40, "seconds": 0.5, "contenders": [SEARCH, GREEDY], "longer": {SEARCH: 2.0}, "problems": 1}
     config = stands_config(
         data={"airport": "lga"}, bench={"one_day": size},
-        prices={"ascents": 60, "rounds": 30, "bound_rounds": 5},
+        prices={"ascents": 60, "rounds": 30},
     )  # fmt: skip
     result = measure(config, RunFolder(tmp_path, Progress(quiet=True), workers=1))
     contenders, bounds = result.tables

@@ -54,7 +54,7 @@ def test_no_plan_is_below_the_bound_whatever_the_prices(seed: int, turns: int, s
 @given(seed=SEEDS, turns=st.integers(1, 6), stands=st.integers(1, 3))
 def test_raising_never_passes_the_best_plan(seed: int, turns: int, stands: int) -> None:
     problem = random_problem(seed, turns, stands)
-    start = [greedy_cost(problem)]
+    start = greedy_cost(problem)
     found, units = lower_bound(problem, start, SHORT), finer_units(problem, start)
     assert found.value <= best_cost(problem)
     shown = StandDays(in_units(problem, units), guests=True).best_days(found.prices, third=True).bound
@@ -70,7 +70,7 @@ def test_the_bound_of_two_days_is_below_every_plan_of_both(seed: int, turns: int
     problem = random_problem(seed, turns, stands)
     later = MINUTES_PER_DAY * (np.arange(turns) % 2)
     day = replace(problem.turns, sibt=problem.turns.sibt + later, sobt=problem.turns.sobt + later)
-    found = lower_bound(replace(problem, turns=day), [greedy_cost(problem)], SHORT)
+    found = lower_bound(replace(problem, turns=day), greedy_cost(problem), SHORT)
     assert 0 <= found.value <= best_cost(problem)
     halves = [part_of(problem, some, np.arange(stands), problem.allowed[some], problem.static[some])
               for some in (np.arange(0, turns, 2), np.arange(1, turns, 2))]  # fmt: skip
@@ -119,14 +119,14 @@ def test_where_nothing_is_left_out_the_bound_is_the_optimum() -> None:
     overlap = np.array([[0, 0, 9, 2], [0, 0, 3, 8], [9, 3, 0, 0], [2, 8, 0, 0]], dtype=float)
     problem = build_problem(turns, make_airport("A1 C, A2 C"), CostConfig(), overlap)
     start = np.array([0, 1, 0, 1])
-    assert lower_bound(problem, [start], SHORT).value == best_cost(problem) < plan_cost(problem, start)
+    assert lower_bound(problem, start, SHORT).value == best_cost(problem) < plan_cost(problem, start)
 
 
 def test_a_day_without_turns_costs_nothing() -> None:
     problem = random_problem(1, 3, 2)
     none = np.zeros(0, dtype=np.int64)
     empty = part_of(problem, none, np.arange(2), problem.allowed[none], problem.static[none])
-    assert lower_bound(empty, [none], SHORT).value == 0
+    assert lower_bound(empty, none, SHORT).value == 0
     assert not len(plan_by_regions(empty, none, SHORT, np.random.default_rng(0))[0])
 
 

@@ -29,7 +29,7 @@ SHORT = PricesConfig(
 def test_a_dive_keeps_the_hard_rules(seed: int, turns: int, stands: int) -> None:
     problem = random_problem(seed, turns, stands, closures=True)
     days = StandDays(problem)
-    found = find_prices(days, [greedy_cost(problem)], SHORT)
+    found = find_prices(days, greedy_cost(problem), SHORT)
     plan = dive(days, found, np.random.default_rng(seed), 0.1)
     assert keeps_hard_rules(problem, plan, np.arange(turns))
 

@@ -205,7 +205,7 @@ def test_the_bounds_stay_below_every_plan(seed: int, turns: int, stands: int) ->
     )  # fmt: skip
     assert proven
     best = plan_cost(problem, plan)
-    assert lower_bound(problem, [greedy_cost(problem)], PricesConfig(ascents=20, rounds=20)).value <= best
+    assert lower_bound(problem, greedy_cost(problem), PricesConfig(ascents=20, rounds=20)).value <= best
     assert solve_flow(problem, 10.0, relaxed=True).bound <= best * (1 + 1e-9) + 1e-3
 
 
