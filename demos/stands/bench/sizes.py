@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from demos.stands.airport import Airport, Stand, load_airport, with_stands
+from demos.stands.airport import Airport, load_airport, with_stands
 from demos.stands.learning.delay import climatology, delays, require_past, split_by_time
 from demos.stands.learning.risk import expected_overlap, sample_delays
 from demos.stands.problem import Problem, build_problem
@@ -59,34 +60,57 @@ def _case(departures: pd.DataFrame, size: BenchSize, day: date, config: StandsCo
 
 
 def pooled(airports: list[Airport]) -> Airport:
-    """One airport with all stands of several; terminals and airlines carry the name of theirs, so that an airline
-    still prefers its own terminals. It exists nowhere.
+    """One airport with all stands of several, as they are; terminals and airlines carry the name of theirs, so that an
+    airline still prefers its own terminals. It exists nowhere.
     """
-    stands: list[Stand] = []
-    preferences: dict[str, tuple[str, ...]] = {}
-    shadows = []
-    for airport in airports:
-        name = f"{airport.iata}-"
-        stands += [
-            stand.model_copy(update={"id": name + stand.id, "terminal": name + stand.terminal})
-            for stand in airport.stands
-        ]
-        preferences |= {
-            name + carrier: tuple(name + terminal for terminal in wanted)
-            for carrier, wanted in airport.preferences.items()
-        }
-        shadows += [
-            shadow.model_copy(update={"stand": name + shadow.stand, "blocks": name + shadow.blocks})
-            for shadow in airport.shadows
-        ]
+    parts = [_named_after_itself(airport) for airport in airports]
     names = [airport.iata for airport in airports]
+    together = {
+        field: tuple(entry for part in parts for entry in getattr(part, field))
+        for field in ("stands", "shadows", "mars", "rows", "closures")
+    }
+    # Where one says where to park at night and another does not, all stands of the other will do.
+    parking = tuple(
+        name for part in parts for name in part.night_parking or tuple(stand.id for stand in part.stands)
+    ) if any(part.night_parking for part in parts) else ()  # fmt: skip
     return Airport(
         name=f"{', '.join(names)} in one (made up)",
         iata="+".join(names),
         source="the models of these airports",
-        stands=tuple(stands),
-        shadows=tuple(shadows),
-        preferences=preferences,
+        night_parking=parking,
+        preferences={carrier: wanted for part in parts for carrier, wanted in part.preferences.items()},
+        **together,
+    )
+
+
+def _named_after_itself(airport: Airport) -> Airport:
+    """The airport with its code before the name of each stand, terminal and airline."""
+
+    def own(name: str) -> str:
+        return f"{airport.iata}-{name}"
+
+    def all_own(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(own(name) for name in names)
+
+    return airport.model_copy(
+        update={
+            "stands": tuple(
+                stand.model_copy(update={"id": own(stand.id), "terminal": own(stand.terminal)})
+                for stand in airport.stands
+            ),
+            "shadows": tuple(
+                shadow.model_copy(update={"stand": own(shadow.stand), "blocks": own(shadow.blocks)})
+                for shadow in airport.shadows
+            ),
+            "mars": tuple(
+                entry.model_copy(update={"wide": own(entry.wide), "narrow": all_own(entry.narrow)})
+                for entry in airport.mars
+            ),
+            "rows": tuple(all_own(row) for row in airport.rows),
+            "night_parking": all_own(airport.night_parking),
+            "closures": tuple(closure.model_copy(update={"stand": own(closure.stand)}) for closure in airport.closures),
+            "preferences": {own(carrier): all_own(wanted) for carrier, wanted in airport.preferences.items()},
+        }
     )
 
 

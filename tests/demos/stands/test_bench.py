@@ -48,7 +48,7 @@ from demos.stands.search.greedy import greedy_cost
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.run import RunFolder
-from tests.demos.stands.conftest import DAY, best_cost, random_problem, stands_config
+from tests.demos.stands.conftest import DAY, best_cost, make_airport, random_problem, stands_config
 
 CONFIG = StandsConfig()
 
@@ -238,11 +238,24 @@ def test_pooled_days_hold_all_turns_and_keep_preferences(autumn: Flights) -> Non
     assert one.static[united].max() > 0
 
 
-def test_pooled_airports_keep_their_shadows() -> None:
-    airports = [load_airport(name) for name in ("ewr", "jfk")]
-    both = pooled(airports)
-    assert len(both.stands) == sum(len(one.stands) for one in airports)
-    assert len(both.shadows) == sum(len(one.shadows) for one in airports)
+def test_pooled_airports_keep_all_their_rules() -> None:
+    one = make_airport(
+        "A1 E, A2 C, A3 C, A4 C",
+        shadows=[("A1", "A2", "E")],
+        closures=[("A4", "08:00", "09:00")],
+        mars=[{"wide": "A1", "narrow": ("A2", "A3")}],
+        rows=[("A3", "A4")],
+    )
+    other = make_airport("A1 C, A2 C", night_parking=["A2"]).model_copy(update={"iata": "ZZZ"})
+    both = pooled([one, other])
+    own = one.iata
+    assert len(both.stands) == 6
+    assert [(entry.stand, entry.blocks) for entry in both.shadows] == [(f"{own}-A1", f"{own}-A2")]
+    assert [(entry.wide, entry.narrow) for entry in both.mars] == [(f"{own}-A1", (f"{own}-A2", f"{own}-A3"))]
+    assert both.rows == ((f"{own}-A3", f"{own}-A4"),)
+    assert [entry.stand for entry in both.closures] == [f"{own}-A4"]
+    assert both.night_parking == (*(f"{own}-A{number}" for number in (1, 2, 3, 4)), "ZZZ-A2")
+    assert pooled([one]).night_parking == ()
 
 
 def test_a_widened_airport_keeps_its_stands_and_doubles_some() -> None:
