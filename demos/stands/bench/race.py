@@ -17,8 +17,11 @@ from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from demos.stands.plan import stays_of
 from demos.stands.problem import UNASSIGNED, Problem, plan_cost
-from demos.stands.verify import Stay, violations
+from demos.stands.verify import violations
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -139,8 +142,7 @@ def _take(found: Race, problem: Problem, plan: NDArray, at: float) -> None:
 def holds(problem: Problem, plan: NDArray) -> bool:
     """Whether the independent verifier finds no hard rule broken."""
     turns = problem.turns
-    columns = turns.table["flight"], turns.codes, turns.sibt.tolist(), turns.sobt.tolist()
-    stays = [Stay(*row) for row in zip(*columns, strict=True)]
+    stays = stays_of(turns, np.arange(len(turns)))
     names = [None if stand == UNASSIGNED else problem.airport.stands[stand].id for stand in plan.tolist()]
     return not violations(stays, problem.airport, names, turns.day_start)
 
