@@ -105,6 +105,16 @@ def test_the_best_day_is_found(seed: int, turns: int, stands: int, third: bool) 
             assert cost_of_near(days, group, day, 1 + third) - prices[day].sum() == best.least[group]
 
 
+def test_a_punctual_turn_does_not_hide_what_late_ones_around_it_cost() -> None:
+    turns = make_turns([(480, 540), (560, 600), (620, 680)])
+    overlap = np.zeros((3, 3))
+    overlap[0, 2] = overlap[2, 0] = 9
+    problem = build_problem(turns, make_airport("A1 C"), CostConfig(), overlap)
+    days, prices = StandDays(problem), np.full(3, problem.unassigned)
+    for third in (False, True):
+        assert days.best_days(prices, third=third).least[0] == days.cost(0, np.arange(3)) - prices.sum()
+
+
 def all_days(days: StandDays, group: int) -> list[NDArray[np.int64]]:
     """Every stand-day of a group, in order."""
     problem = days.problem
