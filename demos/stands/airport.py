@@ -180,7 +180,7 @@ def load_airport(name: str) -> Airport:
     """
     folder = config_folder("stands") / "airports"
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    path = folder / f"{name}.yaml" if name in known else Path(name)
+    path = folder / f"{name}.yaml" if name in known else Path(name).expanduser()
     if not path.is_file():
         raise UserError(f"airport {name!r}: no such model or file{did_you_mean(name, known)}")
     try:
@@ -188,7 +188,8 @@ def load_airport(name: str) -> Airport:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+        given = f", got {first['input']!r}" if isinstance(first["input"], str | int | float | bool) else ""
+        raise UserError(f"{path}: {where + ': ' if where else ''}{first['msg']}{given}") from None
 
 
 def with_stands(airport: Airport, count: int) -> Airport:

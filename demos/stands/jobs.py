@@ -34,11 +34,22 @@ def planned_days(departures: pd.DataFrame, airport: Airport, config: StandsConfi
     while day <= config.days.last:
         turns = split_long_stays(operating_day(departures, airport.iata, day, config.turn), config.tow)
         if not len(turns):
-            raise UserError(f"no departures of {airport.iata} on {day}; see days.first, days.last and data.airport")
+            raise UserError(
+                f"no departures of {airport.iata} on {day}; see days.first, days.last and data.airport."
+                f" There are {_what_there_is(departures)}"
+            )
         found.append(turns)
         day += timedelta(days=config.days.step)
     require_known_locks(found, airport, config.rules.locked)
     return found
+
+
+def _what_there_is(departures: pd.DataFrame) -> str:
+    if not len(departures):
+        return "none at all"
+    origins, std = sorted(set(departures["origin"])), departures["std"]
+    more = f" and {len(origins) - 5} more" if len(origins) > 5 else ""
+    return f"those of {', '.join(origins[:5])}{more}, {std.min():%Y-%m-%d} to {std.max():%Y-%m-%d}"
 
 
 def day_jobs(forecasts: Forecasts, airport: Airport, config: StandsConfig) -> list[DayJob]:

@@ -38,7 +38,7 @@ def bench_problem(departures: pd.DataFrame, size: BenchSize, day: date, config: 
     draws = generator(config.seed, "delays", turns.day.isoformat())
     quantiles = usual[turns.table.index.to_numpy()]
     samples = sample_delays(quantiles, config.delay.levels, config.delay.scenarios, draws)
-    overlap = expected_overlap(*occupation(turns, samples, config.turn), turns)
+    overlap = expected_overlap(*occupation(turns, samples, config.turn), turns, tail=config.cost.tail)
     return build_problem(turns, airport, config.cost, overlap, config.rules, config.tow)
 
 

@@ -98,7 +98,7 @@ def plan_one(job: YearDay) -> Planned:
     began, config, turns = time.perf_counter(), job.config, job.turns
     draws = generator(config.seed, "year", job.airport.iata, turns.day.isoformat())
     samples = sample_delays(job.usual, config.delay.levels, config.delay.scenarios, draws)
-    overlap = expected_overlap(*occupation(turns, samples, config.turn), turns)
+    overlap = expected_overlap(*occupation(turns, samples, config.turn), turns, tail=config.cost.tail)
     problem = build_problem(turns, job.airport, config.cost, overlap, config.rules, config.tow)
     start = greedy_cost(problem)
     plan, _ = search(problem, start, config.search, draws)

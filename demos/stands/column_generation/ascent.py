@@ -21,8 +21,8 @@ RATE = 0.3  # of Polyak's step, to begin with
 
 @dataclass
 class Bound:
-    """value: no plan costs less [1/100 min]; prices: (n,) that show it; curve: (seconds, value) as it rose; met: the
-    stand-days on the way, each a group and its turns in order.
+    """value: no plan costs less [1/100 min]; prices: (n + t,) that show it; curve: (seconds, value) as it rose; met:
+    the stand-days on the way, each a group and its turns in order.
     """
 
     value: int
@@ -47,13 +47,16 @@ def insertion_prices(days: StandDays, plan: NDArray[np.int64]) -> NDArray[np.int
     return np.concatenate([np.minimum(costs, problem.unassigned), np.zeros(len(days.low) - days.n, dtype=np.int64)])
 
 
-def ascend(days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int) -> Bound:
+def ascend(
+    days: StandDays, prices: NDArray[np.int64], upper: int, iterations: int, began: float | None = None
+) -> Bound:
     """Raise the bound from `prices` (n + t,) by deflected subgradients and Polyak's step.
 
-    upper: the cost of any plan [1/100 min]. Source: Camerini, Fratta and Maffioli 1975, "On improving relaxation
-    methods by modified gradient techniques".
+    upper: the cost of any plan [1/100 min]; began: `time.perf_counter()` from which the curve counts, now by default.
+    Source: Camerini, Fratta and Maffioli 1975, "On improving relaxation methods by modified gradient techniques".
     """
-    began, rate, idle = time.perf_counter(), RATE, 0
+    began = time.perf_counter() if began is None else began
+    rate, idle = RATE, 0
     found, at = Bound(0, np.zeros_like(prices)), prices.astype(np.float64)
     direction = np.zeros(len(prices))
     for _ in range(iterations):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,19 +29,19 @@ def lower_bound(problem: Problem, plan: NDArray[np.int64], config: PricesConfig)
 
     Several days are bounded one by one: what turns of two days cost each other is left out.
     """
+    began = time.perf_counter()
     units = finer_units(problem, plan)
     exact = in_units(problem, units)
     parts = []
     for turns in _days(exact):
         stands = np.arange(exact.n_stands)
         part = part_of(exact, turns, stands, exact.allowed[turns], exact.static[turns])
-        parts.append(_bound_of_day(part, plan[turns], config, units))
+        parts.append(_bound_of_day(part, plan[turns], config, units, began))
     if not parts:
         return Bound(0, np.zeros(0, dtype=np.int64), [(0.0, 0)])
     found = parts[0]
     for later in parts[1:]:
-        since = found.curve[-1][0]
-        found.curve += [(since + seconds, found.value + value) for seconds, value in later.curve]
+        found.curve += [(seconds, found.value + value) for seconds, value in later.curve]
         found.value += later.value
         found.prices = np.concatenate([found.prices, later.prices])
         found.met = {}  # stand-days are numbered within their day
@@ -70,22 +71,28 @@ def _days(problem: Problem) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(day == one) for one in np.unique(day)]
 
 
-def _bound_of_day(problem: Problem, plan: NDArray[np.int64], config: PricesConfig, units: int) -> Bound:
+def _bound_of_day(problem: Problem, plan: NDArray[np.int64], config: PricesConfig, units: int, began: float) -> Bound:
     """With guests for shadows, and pricing that counts one overlap more."""
     nearer = config.model_copy(update={"within": config.bound_within})
-    return find_prices(StandDays(problem, guests=True), plan, nearer, third=True, units=units)
+    return find_prices(StandDays(problem, guests=True), plan, nearer, third=True, units=units, began=began)
 
 
 def find_prices(
-    days: StandDays, plan: NDArray[np.int64], config: PricesConfig, third: bool = False, units: int = 1
+    days: StandDays,
+    plan: NDArray[np.int64],
+    config: PricesConfig,
+    third: bool = False,
+    units: int = 1,
+    began: float | None = None,
 ) -> Bound:
     """Prices that show a high bound, by subgradients and then by mixes; it remembers all stand-days that it met.
 
     third: with pricing that counts overlaps with the third turn before, too, once the mixes begin. units: how many of
-    the problem's are 1/100 min.
+    the problem's are 1/100 min; began: `time.perf_counter()` from which the curve counts, now by default.
     """
+    began = time.perf_counter() if began is None else began
     cost = plan_cost(days.problem, plan)
-    start = ascend(days, share_of_cost(days, plan), cost, config.ascents)
+    start = ascend(days, share_of_cost(days, plan), cost, config.ascents, began)
     if not config.rounds:
         return start
     begin = start
@@ -94,7 +101,7 @@ def find_prices(
         begin = Bound(days.best_days(prices).bound, prices, met=start.met)
     mix = Mix(days, _nearest(days, begin, plan))
     limits = config.rounds, config.seconds, config.within
-    return _after(start, raise_by_mix(mix, begin, *limits, third, units * WIDTH))
+    return _after(start, raise_by_mix(mix, begin, *limits, third, units * WIDTH, began))
 
 
 def _nearest(days: StandDays, found: Bound, plan: NDArray[np.int64]) -> list[tuple[int, tuple[int, ...]]]:
@@ -107,9 +114,7 @@ def _nearest(days: StandDays, found: Bound, plan: NDArray[np.int64]) -> list[tup
 
 def _after(before: Bound, found: Bound) -> Bound:
     """The later one, its curve after that of the earlier one; where it is no higher, at the earlier one's prices."""
-    elapsed = before.curve[-1][0]
-    after = [(elapsed + seconds, max(value, before.value)) for seconds, value in found.curve]
-    found.curve = [*before.curve, *after]
+    found.curve = [*before.curve, *((seconds, max(value, before.value)) for seconds, value in found.curve)]
     if found.value < before.value:
         found.value, found.prices = before.value, before.prices
     return found

@@ -110,16 +110,24 @@ class Mix:
 
 
 def raise_by_mix(
-    mix: Mix, start: Bound, rounds: int, seconds: float, within: float = 0.0, third: bool = False, width: float = WIDTH
+    mix: Mix,
+    start: Bound,
+    rounds: int,
+    seconds: float,
+    within: float = 0.0,
+    third: bool = False,
+    width: float = WIDTH,
+    since: float | None = None,
 ) -> Bound:
     """Raise a bound until no stand-day earns, it is `within` a share of what the mix costs, or nothing much happens.
 
     Days are sought at prices on the way from the best ones known to the mix's (smoothing; Pessoa, Sadykov, Uchoa and
     Vanderbeck 2018, "Automation and combination of linear-programming based stabilization techniques").
     rounds, seconds: at most so many, so long. third: with pricing that counts overlaps with the third turn before, too.
-    width: of the box of prices, to begin with.
+    width: of the box of prices, to begin with; since: `time.perf_counter()` that the curve counts from, now by default.
     """
     began, narrowest, step, found = time.perf_counter(), NARROWEST * width, STEP, Bound(start.value, start.prices)
+    since = began if since is None else since
     gaps: list[float] = []
     for _ in range(rounds):
         solved = mix.solve(found.prices, width)
@@ -140,12 +148,13 @@ def raise_by_mix(
         if not new and step >= 1:
             width *= 2
         step = min(step, 1.0)
-        found.curve.append((time.perf_counter() - began, found.value))
+        found.curve.append((time.perf_counter() - since, found.value))
         gaps.append(cost - found.value)
         if len(gaps) > PATIENCE and min(gaps[-PATIENCE:]) > min(gaps[:-PATIENCE]) - IDLE * cost:
             break
         done = cost - found.value <= within * cost or (not new and step == 1)
         if inside and not ties and done:
             break
+    found.curve.append((time.perf_counter() - since, found.value))
     found.met = dict.fromkeys(mix.known)
     return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-NOWHERE = 1 << 44  # the cost of a turn on a stand that it does not fit [1/100 min]
+NOWHERE = 1 << 44  # the cost of a turn on a stand that it does not fit
 NONE = -1
 APART = -1  # in place of a cost: the one turn is not over when the other begins
 
@@ -206,7 +206,7 @@ def _write_most(net, way, above, groups, spans, least, most):  # type: ignore[no
 
 @njit(cache=True)
 def _days_of_group(net, way, back, third, room, costs, paths):  # type: ignore[no-untyped-def]
-    """Write the cheapest days of one group, the best one first.
+    """Write cheap days of one group, the cheapest one first.
 
     By sweeps to and fro: each remembers one turn more, and drops what by the one before cannot be among the cheapest.
     way: what turns pay for each other, which are far, and those that may be worth taking, by on-block; back: the same
@@ -234,13 +234,13 @@ def _days_of_group(net, way, back, third, room, costs, paths):  # type: ignore[n
 
 @njit(cache=True)
 def cheapest_days(net, paid, far, order, third, each, memory):  # type: ignore[no-untyped-def]
-    """The cheapest days of every group of stands.
+    """The cheapest day of every group of stands, and others that are cheap.
 
     net: (G, n) cost of each turn on a stand of each group, less its price, NOWHERE and more where it does not fit;
     paid: (n, n) what a turn of a row pays for its overlap with that of a column, which is over before; APART where that
-    is not over; far: (n, n) where it pays nothing, and what comes later pays nothing for what came before; order: (n,)
-    by on-block. third: whether overlaps with the third turn before count, or those with two alone; each: how many
-    days, no two with the same last turn; memory: labels a group may keep. All in whole 1/100 min.
+    is not over; far: (n, n) where it pays nothing, and what comes later is let off what came before; order: (n,) by
+    on-block. third: whether overlaps with the third turn before count, or those with two alone; each: how many days,
+    the cheapest one first, no two with the same last turn; memory: labels a group may keep. All in whole units.
 
     Returns (G,) the least cost, 0 for an empty day; (G, each) that of each day, 0 where there is none; and
     (G, each, n) its turns, last first, NONE after the first one. What is left out costs something, so a day may cost

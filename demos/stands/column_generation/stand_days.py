@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from demos.stands.problem import Problem
 
-FORGOTTEN = 240  # so long after a turn, nobody pays for those before it if the one that comes then does not [min]
-MEMORY = 4_000_000  # labels of a group [16 bytes each]
+FORGOTTEN = 240  # who comes so long after a turn and pays it nothing lets the later ones off all that was before [min]
+MEMORY = 4_000_000  # labels of a group [12 bytes each]
 
 
 class StandDays:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from demos.stands.airport import Airport, load_airport
 from demos.stands.config import StandsConfig
@@ -84,7 +85,10 @@ def plan_to_explain(root: Path, day: date | None) -> tuple[DayJob, NDArray[np.in
 
 
 def _of_run(folder: Path, forecasts: pd.DataFrame, day: date) -> tuple[DayJob, NDArray[np.int64], str]:
-    config = StandsConfig.model_validate(read_mapping(folder / "config.yaml"))
+    try:
+        config = StandsConfig.model_validate(read_mapping(folder / "config.yaml"))
+    except ValidationError:
+        raise UserError(f"{folder}: its config is of another version of this demo; run the demo again") from None
     airport = load_airport(config.data.airport)
     turns = _turns(load_flights(config.data.flights).departures, airport, config, day)
     plans = pd.read_csv(folder / "plans.csv", dtype={"day": str, "flight": str, "stand": str}, keep_default_na=False)

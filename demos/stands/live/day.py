@@ -29,11 +29,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class Wait:
-    """An aircraft came at `since` to a stand that was taken, and had one at `until`, or left without."""
+    """An aircraft came at `since` to a stand that was taken, and had one at `until`, or left then, without one."""
 
     turn: int
     since: int
     until: int
+    left: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,11 @@ def _to_stands(state: DayState, now: int, waiting: dict[int, int], waits: list[W
     for turn in np.flatnonzero(state.landed).tolist():
         waiting.setdefault(turn, now)
     for turn, since in list(waiting.items()):
+        left = bool(state.gone[turn])
         if state.landed[turn]:
             state = apply(state, OnBlock(now, turn))
         if not state.landed[turn]:
             if now > since:
-                waits.append(Wait(turn, since, now))
+                waits.append(Wait(turn, since, now, left))
             del waiting[turn]
     return state

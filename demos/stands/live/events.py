@@ -14,6 +14,7 @@ import numpy as np
 from demos.stands.live.state import DayState, expect, forecast, problem_now, with_times
 from demos.stands.problem import UNASSIGNED
 from demos.stands.search.greedy import met_on
+from demos.stands.turns import Turns
 from shared.errors import UserError
 from shared.names import did_you_mean
 
@@ -159,33 +160,41 @@ def _swap(state: DayState, first: int, second: int) -> DayState:
     for turn in (first, second):
         _require(not state.gone[turn], state, turn, "changes aircraft, and has left or is cancelled")
     pair, other = np.array([first, second]), np.array([second, first])
-    turns = state.turns
-    table = turns.table.copy()
-    for column in ("code", "seats", "tail"):
-        values = table[column].to_numpy(copy=True)
-        values[pair] = values[other]
-        table[column] = values
+    turns = exchanged(state.turns, first, second, state.config.live.least_stay)
+    schedule = exchanged(state.schedule, first, second, state.config.live.least_stay)
 
     def swapped(values: NDArray) -> NDArray:
         found = values.copy()
         found[pair] = values[other]
         return found
 
-    sibt, on = swapped(turns.sibt), swapped(state.on)
-    least = np.minimum(state.config.live.least_stay, (turns.sobt - turns.sibt)[other])
-    sobt, off = turns.sobt.copy(), state.off.copy()
-    sobt[pair] = np.maximum(sobt[pair], sibt[pair] + least)
-    off[pair] = np.maximum(off[pair] + (sobt - turns.sobt)[pair][:, None], on[pair] + 1)
+    on, off = swapped(state.on), state.off.copy()
+    off[pair] = np.maximum(off[pair] + (turns.sobt - state.turns.sobt)[pair][:, None], on[pair] + 1)
     on_block = bool(state.there[pair].any())
     moved = replace(
         state,
-        turns=replace(turns, table=table),
+        turns=replace(state.turns, table=turns.table),
+        schedule=schedule,
         there=swapped(state.there),
         landed=swapped(state.landed),
         plan=swapped(state.plan) if on_block else state.plan,
     )
-    later = with_times(moved, sibt, sobt, on, off, pair)
-    return replace(later, schedule=later.turns)
+    return with_times(moved, turns.sibt, turns.sobt, on, off, pair)
+
+
+def exchanged(turns: Turns, first: int, second: int, least_stay: int) -> Turns:
+    """The turns after two of them have exchanged aircraft: who would stay less than `least_stay` [min], or less than
+    the other was to, leaves later."""
+    pair, other = np.array([first, second]), np.array([second, first])
+    table, sibt, sobt = turns.table.copy(), turns.sibt.copy(), turns.sobt.copy()
+    for column in ("code", "seats", "tail"):
+        values = table[column].to_numpy(copy=True)
+        values[pair] = values[other]
+        table[column] = values
+    sibt[pair] = turns.sibt[other]
+    shortest = np.minimum(least_stay, (turns.sobt - turns.sibt)[other])
+    sobt[pair] = np.maximum(sobt[pair], sibt[pair] + shortest)
+    return replace(turns, table=table, sibt=sibt, sobt=sobt)
 
 
 def _with(values: NDArray, place: int, value: object) -> NDArray:

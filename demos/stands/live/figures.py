@@ -41,7 +41,7 @@ def draw(day: Lived, airport: Airport, config: StandsConfig, run: Run) -> list[F
     figure, axes = pyplot.subplots(figsize=(12, 0.19 * len(airport.stands) + 1.6))
     stand_axis(axes, airport)
     _, off_block = real_occupation(day.turns, config.turn)
-    first, last = hour_axis(axes, day.turns, float(np.nanmax(off_block)))
+    first, last = hour_axis(axes, day.turns, float(np.fmax(off_block, day.turns.sobt).max()))
     shows = dict(_bars(axes, day, way, config))
     axes.axvline(first, color="black", linewidth=1.2, gid="clock")
     axes.set_title(

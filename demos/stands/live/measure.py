@@ -70,7 +70,7 @@ class Followed:
 
     @property
     def minutes(self) -> float:
-        """Conflict minutes of the stands as they were used."""
+        """Conflict minutes of the stands as they were used, or waited for."""
         return sum(one.end - one.start for one in self.met)
 
 
@@ -129,19 +129,21 @@ def replanned(state: DayState, now: int) -> DayState:
 def _followed(job: DayJob, before: DayState, day: LiveDay, step: int, resumed: int) -> Followed:
     on_block, off_block = real_occupation(job.turns, job.config.turn)
     flew = ~np.isnan(off_block)
-    used = day.state.plan
+    used = day.state.plan.copy()
+    used[[wait.turn for wait in day.waits if wait.left]] = UNASSIGNED
     contact = np.array([stand.contact for stand in job.airport.stands])
     at_gate = (used != UNASSIGNED) & contact[used]
     return Followed(
         before.plan, used, day.moved[::step], day.open[::step], day.seconds[::step], day.waits,
-        tuple(conflicts(job.turns, job.airport, used, on_block, off_block)),
+        # Who waits for its stand until it leaves counts with these minutes, as if it had been there.
+        tuple(conflicts(job.turns, job.airport, day.state.plan, on_block, off_block)),
         int((flew & (used == UNASSIGNED)).sum()), int(job.turns.seats[flew & ~at_gate].sum()),
-        tuple(broken_on_the_day(day, np.flatnonzero(flew))), resumed,
+        tuple(broken_on_the_day(day, used, np.flatnonzero(flew))), resumed,
     )  # fmt: skip
 
 
-def broken_on_the_day(day: LiveDay, flew: NDArray[np.int64]) -> list[Broken]:
-    """The rules that did not hold for the turns (rows) that flew, at the times that really were."""
+def broken_on_the_day(day: LiveDay, used: NDArray[np.int64], flew: NDArray[np.int64]) -> list[Broken]:
+    """The rules that did not hold for the turns (rows) that flew, on the stands (n,) they had, when they were there."""
     state, turns = day.state, day.state.turns
     names = [stand.id for stand in state.airport.stands]
     flights = turns.table["flight"].to_numpy(str)
@@ -151,10 +153,10 @@ def broken_on_the_day(day: LiveDay, flew: NDArray[np.int64]) -> list[Broken]:
         for one in event
         if one.lead <= state.config.live.frozen and one.before != UNASSIGNED
     ]
-    stays, used, orders = stays_of(turns, flew), state.plan[flew], orders_of(turns, state.config)
+    stays, orders = stays_of(turns, flew), orders_of(turns, state.config)
     place = {int(turn): index for index, turn in enumerate(flew)}
     links = [(place[one], place[two]) for one, two in orders.links if one in place and two in place]
-    stands = [None if at == UNASSIGNED else names[at] for at in used]
+    stands = [None if at == UNASSIGNED else names[at] for at in used[flew]]
     return lowest_first([*late, *broken_rules(stays, state.airport, stands, replace(orders, links=links))])
 
 

@@ -18,6 +18,7 @@ from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, F
 from demos.stands.live.stream import check_closures
 from demos.stands.plan import DAY_AHEAD, ON_THE_DAY
 from demos.stands.report import broken
+from demos.stands.turns import Turns, real_occupation
 from shared.errors import UserError
 from shared.evaluation.intervals import bootstrap
 from shared.result import Column, Headline, Interval, Metric, Result, Table
@@ -33,6 +34,13 @@ CHANGING = (LIVE, USUAL, AFRESH)
 MOST_SECONDS, MOST_SHARE, TIMES_FEWER = 1.0, 1.0, 5.0
 
 
+def _require_over(turns: Turns, config: StandsConfig) -> None:
+    if np.isnan(real_occupation(turns, config.turn)[1]).all():
+        raise UserError(
+            f"nothing has left on {turns.day}; mode=live plays a day that is over; mode=days plans one to come"
+        )
+
+
 def run_live(config: StandsConfig, run: Run) -> Result:
     """Forecast delays, live each test day in every way, tell what became of it."""
     if config.live.journal and config.days.first != config.days.last:
@@ -40,7 +48,8 @@ def run_live(config: StandsConfig, run: Run) -> Result:
     airport = load_airport(config.data.airport)
     check_closures(airport, config)
     flights = load_flights(config.data.flights)
-    planned_days(flights.departures, airport, config)
+    for turns in planned_days(flights.departures, airport, config):
+        _require_over(turns, config)
     jobs = day_jobs(make_forecasts(flights, config, airport.iata, run), airport, config)
     todo = [
         LiveJob(job, way, config.live.journal or run.folder / f"journal-{job.turns.day}.jsonl")

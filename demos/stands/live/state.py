@@ -57,9 +57,10 @@ def first_state(
 ) -> DayState:
     """The day before it begins: nobody has come. delays: (n, scenarios) samples of departure delay [min]."""
     on, off = occupation(turns, delays, config.turn)
+    overlap = expected_overlap(on, off, turns, tail=config.cost.tail)
     nobody = np.zeros(len(turns), dtype=bool)
     return DayState(
-        turns, airport, config, on, off, expected_overlap(on, off, turns), plan.copy(), nobody, nobody, nobody,
+        turns, airport, config, on, off, overlap, plan.copy(), nobody, nobody, nobody,
         np.zeros(len(airport.stands), dtype=bool), nobody, turns,
     )  # fmt: skip
 
@@ -130,7 +131,7 @@ def with_times(
 ) -> DayState:
     """The state with other times of some turns; what they are expected to share with others follows."""
     turns, overlap, touched = replace(state.turns, sibt=sibt, sobt=sobt), state.overlap.copy(), state.touched.copy()
-    overlap[rows] = expected_overlap(on, off, turns, rows)
+    overlap[rows] = expected_overlap(on, off, turns, rows, state.config.cost.tail)
     overlap[:, rows] = overlap[rows].T
     touched[rows] = True
     return replace(state, turns=turns, on=on, off=off, overlap=overlap, touched=touched)

@@ -61,7 +61,7 @@ def _gantt(day: DayPlans, method: str, name: str, airport: Airport, config: Stan
     _occupation_bars(axes, day, day.plans[method], on_block, off_block)
     _conflict_bars(axes, day, day.plans[method], met)
     stand_axis(axes, airport)
-    hour_axis(axes, day.turns, float(np.nanmax(off_block)))
+    hour_axis(axes, day.turns, float(np.fmax(off_block, day.turns.sobt).max()))
     axes.set_title(
         f"{airport.iata}, {day.turns.day:%A %d %B %Y}: {method}\n"
         f"{len(day.turns)} turns, {len(met)} conflicts, {total:,.0f} conflict minutes"

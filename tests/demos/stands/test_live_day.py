@@ -166,7 +166,7 @@ def test_who_leaves_while_it_waits_never_had_its_stand() -> None:
     state = quiet([0, 0], [(600, 660), (640, 700)], "A1 C")
     events: list[Event] = [OnBlock(600, 0), OnBlock(640, 1), OffBlock(690, 1), OffBlock(695, 0)]
     found = run_day(state, events, keep)
-    assert found.waits == (Wait(1, 640, 690),)
+    assert found.waits == (Wait(1, 640, 690, left=True),)
     assert not found.state.landed.any()
 
 
