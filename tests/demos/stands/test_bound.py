@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
 from demos.stands.column_generation.bound import finer_units, in_units, lower_bound
-from demos.stands.column_generation.paths import NOWHERE
+from demos.stands.column_generation.paths import APART, NONE, NOWHERE, cheapest_days
 from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
 from demos.stands.config import CostConfig, PricesConfig
@@ -113,6 +113,42 @@ def test_a_punctual_turn_does_not_hide_what_late_ones_around_it_cost() -> None:
     days, prices = StandDays(problem), np.full(3, problem.unassigned)
     for third in (False, True):
         assert days.best_days(prices, third=third).least[0] == days.cost(0, np.arange(3)) - prices.sum()
+
+
+@FEW
+@given(seed=SEEDS, third=st.booleans(), each=st.sampled_from([1, 6]))
+def test_dropping_what_cannot_win_loses_nothing(seed: int, third: bool, each: int) -> None:
+    """Beside a search that drops nothing but what another label of the same last turns undercuts."""
+    draws = np.random.default_rng(seed)
+    sibt = np.sort(draws.integers(0, 900, 26))
+    gap = sibt[:, None] - (sibt + draws.integers(15, 70, 26))[None, :]
+    fades = np.exp(-np.maximum(gap, 0) / draws.choice([60, 150, 400]))
+    pair = np.rint(draws.exponential(60, (26, 26)) * fades * (draws.random((26, 26)) < draws.choice([0.4, 0.8, 1.0])))
+    paid = np.where(gap >= 0, pair, APART).astype(np.int64)
+    far = (paid == 0) & (gap >= draws.choice([60, 120, 240]))
+    net, order = -draws.integers(-20, draws.choice([60, 150, 400]), (1, 26)).astype(np.int64), np.arange(26)
+    least, _, paths = cheapest_days(net, paid, far, order, third, each, 100_000)
+    assert least[0] == _least(net[0], paid, far, 2 + third)
+    day = paths[0, 0][paths[0, 0] != NONE]
+    assert all(paid[later, earlier] != APART for later, earlier in combinations(day, 2))
+    assert cheapest_days(net, paid, far, order, third, each, 3)[0][0] <= least[0], "out of memory it may only be less"
+
+
+def _least(net: NDArray[np.int64], paid: NDArray[np.int64], far: NDArray[np.bool_], remembered: int) -> int:
+    """What the cheapest day costs; by turn, the least for every sequence of turns before that are remembered."""
+    labels: dict[int, dict[tuple[int, ...], int]] = {}
+    for turn in (turn for turn in range(len(net)) if net[turn] < 0):
+        before = [one for one in labels if paid[turn, one] != APART]
+        free = min([0, *(min(labels[one].values()) for one in before if far[turn, one])])
+        found = {(): int(net[turn]) + free}
+        for one in (one for one in before if not far[turn, one]):
+            for others, value in labels[one].items():
+                last = (one, *others)
+                cost = value + int(net[turn]) + sum(int(paid[turn, other]) for other in last[:remembered])
+                key = last[: remembered - 1]
+                found[key] = min(cost, found.get(key, cost))
+        labels[turn] = found
+    return min([0, *(min(found.values()) for found in labels.values())])
 
 
 def all_days(days: StandDays, group: int) -> list[NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from demos.stands.live.events import (
     Closed,
     Estimate,
     Event,
+    Forecast,
     Locked,
     OffBlock,
     OnBlock,
@@ -138,6 +139,14 @@ def test_flights_change_aircraft_with_size_seats_and_arrival() -> None:
     assert state.turns.sobt.tolist() == [660, 710, 700, 740, 750]
     assert state.plan.tolist() == [0, 1, 3, 0, UNASSIGNED]
     assert not problem_now(state, 500).allowed[3, 0]
+
+
+def test_flights_that_change_aircraft_leave_the_forecasts_of_others_alone() -> None:
+    news = Forecast(510, 2, tuple(np.linspace(20, 80, len(CONFIG.delay.levels)).tolist()))
+    before = after(news)
+    found = after(news, Swap(520, 1, 3), replace(news, at=530))
+    assert found.turns.sobt[2] == before.turns.sobt[2]
+    assert np.array_equal(found.off[2], before.off[2])
 
 
 def test_an_aircraft_on_block_stays_where_it_is_whatever_it_flies() -> None:

@@ -147,8 +147,11 @@ def test_what_if_tells_all_that_changes_and_keeps_the_closure(seed: int, late: i
     assert [one for one in broken if "both on" not in one and "shadows" not in one] == []
 
 
-def test_what_if_nothing_happens_costs_what_the_plan_costs() -> None:
+@pytest.mark.parametrize("tail", [1.0, 0.2])
+def test_what_if_nothing_happens_costs_what_the_plan_costs(tail: float) -> None:
     job = a_job(seed=4)
+    cost = job.config.cost.model_copy(update={"tail": tail})
+    job = replace(job, config=job.config.model_copy(update={"cost": cost}))
     plan = made_plan(job)
     found = what_if(job, plan, {}, {"XX3": 0})
     now = planned(job, plan)
@@ -214,4 +217,7 @@ def test_the_plan_of_the_newest_run_is_explained(
     fewer = replace(flights, departures=flights.departures[flights.departures["flight"] != flight])
     monkeypatch.setattr(answer, "load_flights", lambda path: fewer)
     with pytest.raises(UserError, match="not those of today's data"):
+        answer.plan_to_explain(tmp_path, None)
+    (folder / "config.yaml").write_text(to_yaml(config) + "gone: 1\n")
+    with pytest.raises(UserError, match="its config is of another version of this demo; run the demo again"):
         answer.plan_to_explain(tmp_path, None)

@@ -16,6 +16,7 @@ from demos.stands.data import Flights
 from demos.stands.live import report
 from demos.stands.live.measure import AFRESH, KEPT, LIVE, MENDED, USUAL, WAYS, LiveJob, live_day
 from demos.stands.plan import DAY_AHEAD, ON_THE_DAY, DayJob
+from demos.stands.problem import UNASSIGNED
 from shared.errors import UserError
 from shared.progress import Progress
 from shared.result import Result
@@ -133,6 +134,18 @@ def test_a_finished_journal_is_taken_up_and_gives_the_same(
         metric for metric in first.metrics if metric.name.endswith(LIVE)
     ]
     assert (tmp_path / "two" / "journal-2013-10-02.jsonl").read_bytes() == book.read_bytes()
+
+
+def test_who_waits_until_it_leaves_never_had_a_stand(tmp_path: Path) -> None:
+    job = with_config(made_up_job(3, turns=14), closures={"A1": "10:00-14:00", "B1": "10:00-14:00"})
+    found = live_day(LiveJob(job, KEPT, tmp_path / "unused"))
+    left = [wait.turn for wait in found.waits if wait.left]
+    assert left
+    assert (found.used[left] == UNASSIGNED).all()
+    assert found.stranded >= len(left)
+    flights = job.turns.table["flight"].to_numpy(str)
+    told = " ".join(one.sentence for one in found.broken if one.rule == "a stand for each")
+    assert all(flights[turn] in told for turn in left)
 
 
 def test_the_stands_of_t_2_h_are_kept_when_they_are_followed(jobs: list[DayJob], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from demos.stands.config import StandsConfig
 from demos.stands.data import Flights
 from demos.stands.evaluate import OURS
 from demos.stands.jobs import day_jobs
+from demos.stands.live import report
 from demos.stands.plan import DAY_AHEAD, HINDSIGHT
 from demos.stands.report import figures
 from shared.errors import UserError
@@ -121,11 +122,30 @@ def test_the_same_config_and_seed_give_the_same_metrics(
     assert again.tables == result.tables
 
 
+def test_tomorrow_is_planned_and_drawn(
+    config: StandsConfig, flights: Flights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the day has left."""
+    departures = flights.departures.copy()
+    departures.loc[departures["std"].dt.date == config.days.first, "atd"] = pd.NaT
+    known = replace(flights, departures=departures)
+    less = config.evaluation.model_copy(update={"buffers": (0,), "front_weights": ()})
+    found = run_into(tmp_path, config.model_copy(update={"evaluation": less}), known)
+    assert (pd.read_csv(tmp_path / "plans.csv")["method"] == DAY_AHEAD).sum() > 250
+    assert all((tmp_path / figure.file).is_file() for figure in found.figures)
+    monkeypatch.setattr(report, "load_flights", lambda path: known)
+    with pytest.raises(UserError, match="nothing has left on 2013-10-02; mode=live plays a day that is over"):
+        run_into(tmp_path, config.model_copy(update={"mode": "live"}), known)
+
+
 def test_an_airport_without_departures_is_one_line(flights: Flights, config: StandsConfig) -> None:
     from demos.stands.learning.forecast import Forecasts
 
     nothing = np.zeros((len(flights.departures), 5))
     forecasts = Forecasts(flights.departures, nothing[:, 0], nothing[:, 0] > 0, nothing, nothing, {})
     elsewhere = load_airport("lga").model_copy(update={"iata": "BOS"})
-    with pytest.raises(UserError, match="no departures of BOS on 2013-10-02; see days"):
+    with pytest.raises(
+        UserError,
+        match=r"no departures of BOS on 2013-10-02; see days.* those of EWR, JFK, LGA, 2013-01-01 to 2013-12-31",
+    ):
         day_jobs(forecasts, elsewhere, config)
