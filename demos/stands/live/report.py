@@ -307,8 +307,8 @@ def notes(days: Sequence[Lived], airport: Airport, config: StandsConfig) -> list
     found = [
         f"{airport.name}: {len(airport.stands)} stands. Source: {airport.source}.",
         "Off-block is real. On-block is reconstructed, and known when it happens; estimates are our own forecasts, at"
-        " T-24 h, at T-2 h and while an aircraft waits, and what the clock tells of who is late. A cancellation is known"
-        f" {config.live.cancelled_lead} min before scheduled off-block: when it really was is not in the data.",
+        " T-24 h, at T-2 h and while an aircraft waits, and what the clock tells of who is late. A cancellation is"
+        f" known {config.live.cancelled_lead} min before scheduled off-block: when it really was is not in the data.",
         "An aircraft that waits leaves when it really left: a wait costs the flights after it nothing here.",
         f"{KEPT.capitalize()}, and {MENDED}: aircraft wait for their stand, whatever is free beside it.",
     ]
