@@ -329,7 +329,9 @@ def notes(days: Sequence[DayPlans], config: StandsConfig, airport: Airport) -> l
     if best_buffer(days, config) == buffer_name(max(config.evaluation.buffers)):
         found.append("The best buffer is the widest one tried: evaluation.buffers should reach further.")
     if any(log.stopped_by_clock for day in days for log in day.logs.values()):
-        found.append("A search was stopped by the clock (search.seconds): a repeated run may differ.")
+        found.append(
+            "A search was stopped by the clock (`seconds` of search, kicks or prices): a repeated run may differ."
+        )
     if len(days) == 1:
         found.insert(0, "One day is an anecdote: a single long delay moves it. The table over many days decides.")
     if made_up:

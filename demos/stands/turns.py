@@ -149,4 +149,5 @@ def real_occupation(turns: Turns, rule: TurnConfig) -> tuple[NDArray[np.float64]
     on_block, off_block = occupation(turns, delay, rule)
     given = turns.table["aibt"].notna().to_numpy()
     known = ((turns.table["aibt"] - midnight) / pd.Timedelta(minutes=1)).to_numpy(np.float64)
-    return np.where(given & ~np.isnan(delay), known, on_block), off_block
+    # Who comes after the tow of the first part of its stay goes straight on.
+    return np.where(given & ~np.isnan(delay), np.fmin(known, off_block), on_block), off_block

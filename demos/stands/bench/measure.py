@@ -45,11 +45,12 @@ class Measured:
 
 
 def measure(config: StandsConfig, run: Run) -> Result:
-    """All sizes of the config. Raises UserError for an unknown contender before anything is measured."""
+    """All sizes of the config. Raises UserError for what it cannot measure, such as an unknown contender, first."""
     for size in config.bench.sizes:
         for name in (*size.contenders, *size.longer):
             if name not in CONTENDERS:
                 raise UserError(f"bench, {size.name}: no contender {name!r}{did_you_mean(name, CONTENDERS)}")
+    _require_fit(config)
     flights = load_flights(config.data.flights)
     found = {size.name: _one_size(flights.departures, size, config, run) for size in config.bench.sizes}
     sizes = {size.name: size for size in config.bench.sizes}
@@ -68,6 +69,15 @@ def measure(config: StandsConfig, run: Run) -> Result:
             "Climatology risk, which needs no training. The airports are models, widened to the number of stands.",
         ],
     )
+
+
+def _require_fit(config: StandsConfig) -> None:
+    """Climatology has learned the days before; wishes and tows are not in the problems of the bench."""
+    if config.bench.first < config.days.test_from:
+        raise UserError(f"bench.first {config.bench.first} is before days.test_from {config.days.test_from}")
+    for name, given in (("rules.locked", config.rules.locked), ("tow.stays_over", config.tow.stays_over)):
+        if given:
+            raise UserError(f"{name} is not for the bench, whose days have no such thing")
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,19 @@ def test_a_year_is_planned_by_more_and_more_workers(tmp_path: Path, flights: Fli
     assert 0 < saved < 100
 
 
+@pytest.mark.parametrize(
+    ("sections", "text"),
+    [
+        ({"bench": {"first": "2013-07-01"}}, "bench.first 2013-07-01 is before days.test_from 2013-10-01"),
+        ({"rules": {"locked": {"UA1545": "C71"}}}, "rules.locked is not for the bench"),
+        ({"tow": {"stays_over": 180}}, "tow.stays_over is not for the bench"),
+    ],
+)
+def test_what_the_bench_has_not_is_one_line(sections: dict, text: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=text):
+        measure(stands_config(**sections), RunFolder(tmp_path, Progress(quiet=True), workers=1))
+
+
 def test_an_unknown_contender_is_refused_first(tmp_path: Path) -> None:
     config = stands_config(bench={"one_day": {"contenders": ["serch"]}})
     with pytest.raises(UserError, match="no contender 'serch'; did you mean"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from demos.stands.bench.flow import solve_flow
 from demos.stands.column_generation.ascent import share_of_cost
 from demos.stands.column_generation.bound import finer_units, in_units, lower_bound
-from demos.stands.column_generation.paths import APART, NONE, NOWHERE, cheapest_days
+from demos.stands.column_generation.paths import APART, NONE, NOWHERE, cheapest_days, compile_all, cost_of_day
 from demos.stands.column_generation.regions import plan_by_regions
 from demos.stands.column_generation.stand_days import StandDays, stand_groups
 from demos.stands.config import CostConfig, PricesConfig
@@ -113,6 +113,17 @@ def test_a_punctual_turn_does_not_hide_what_late_ones_around_it_cost() -> None:
     days, prices = StandDays(problem), np.full(3, problem.unassigned)
     for third in (False, True):
         assert days.best_days(prices, third=third).least[0] == days.cost(0, np.arange(3)) - prices.sum()
+
+
+def test_nothing_is_left_to_compile_for_prices() -> None:
+    compile_all()
+    compiled = [len(one.signatures) for one in (cheapest_days, cost_of_day)]
+    problem = random_problem(5, 8, 3)
+    for guests, third in ((False, False), (True, False), (True, True)):
+        days = StandDays(problem, guests=guests)
+        best = days.best_days(np.maximum(days.low, 0) + 500, each=2, third=third)
+        assert len(days.dear(best.listed(), days.low))
+    assert [len(one.signatures) for one in (cheapest_days, cost_of_day)] == compiled
 
 
 @FEW

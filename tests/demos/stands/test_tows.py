@@ -54,6 +54,9 @@ def test_tows_are_on_schedule_and_the_delay_is_that_of_the_departure() -> None:
     assert on_block.tolist() == [500, 560, 850]
     assert off_block.tolist() == [560, 850, 1000]
     assert real_occupation(turns, TurnConfig())[0].tolist() == [510, 560, 850]
+    late = turns.table["aibt"] + pd.Timedelta(hours=2)
+    on_block, off_block = real_occupation(replace(turns, table=turns.table.assign(aibt=late)), TurnConfig())
+    assert (on_block[0], off_block[0]) == (560, 560)
     cancelled = split_long_stays(make_turns([(500, 900)], delay=[None]), TOW)
     assert np.isnan(real_occupation(cancelled, TurnConfig())[1]).all()
 
