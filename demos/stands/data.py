@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 REQUIRED = ("flight", "carrier", "origin", "dest", "std", "atd", "code")
 OPTIONAL = ("tail", "distance_mi", "seats", "sibt", "aibt")
 TIMES = ("std", "atd", "sibt", "aibt")
+BLOCK_TIMES = {"sobt": "std", "aobt": "atd"}  # what airports call them; an own file may, too
 TYPICAL_SEATS = {"A": 9, "B": 50, "C": 150, "D": 200, "E": 290, "F": 480}
 WEATHER = ("temp", "dewp", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
 
@@ -118,6 +119,8 @@ def _own(path: Path) -> Flights:
     if not path.is_file():
         raise UserError(f"data.flights: {path}: no such file")
     table = _read(path)
+    called = {name: ours for name, ours in BLOCK_TIMES.items() if name in table}
+    table = table.drop(columns=list(called.values()), errors="ignore").rename(columns=called)
     missing = [name for name in REQUIRED if name not in table]
     if missing:
         near = did_you_mean(missing[0], table.columns)

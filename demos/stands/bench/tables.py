@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from shared.result import Figure
 
 PARTS_SHOWN = {
-    "kicks": (KICKS_ANYWHERE, SEARCH),
+    "kicks": (KICKS_ANYWHERE, MATCHING),
     "kicks where least was tried": (KICKS, KICKS_ANYWHERE),
     "a learned start": (LEARNED, KICKS),
     "all that is learned, against kicks anywhere": (LEARNED, KICKS_ANYWHERE),

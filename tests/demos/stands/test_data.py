@@ -155,6 +155,14 @@ def test_own_departures_are_the_same_from_csv_and_parquet(tmp_path: Path) -> Non
     assert table.loc[0, "aibt"] == pd.Timestamp("2013-10-02 07:20")
 
 
+def test_block_times_may_be_called_so(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    plain = load_flights(path).departures
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header.replace("std", "sobt").replace("atd", "aobt"), *rows]) + "\n")
+    assert_frame_equal(load_flights(path).departures, plain)
+
+
 def test_optional_columns_may_be_left_out_and_rows_may_come_in_any_order(tmp_path: Path) -> None:
     path = write(tmp_path)
     header, *rows = path.read_text().splitlines()
