@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from demos.stands.column_generation.mix import EACH, Mix
-from demos.stands.problem import UNASSIGNED, blocked, insertion_costs
+from demos.stands.problem import UNASSIGNED
+from demos.stands.search.greedy import put_back
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,9 +124,4 @@ def insert_left_over(problem: Problem, plan: NDArray[np.int64]) -> NDArray[np.in
     while pairs := shadowed(problem, plan):
         turns, times = np.unique(np.array(pairs), return_counts=True)
         plan[turns[times.argmax()]] = UNASSIGNED
-    for turn in np.flatnonzero(plan == UNASSIGNED):
-        row = np.array([turn])
-        costs = np.where(blocked(problem, plan, row)[0], np.iinfo(np.int64).max, insertion_costs(problem, plan, row)[0])
-        if costs.min() < problem.unassigned:
-            plan[turn] = costs.argmin()
-    return plan
+    return put_back(problem, plan, np.flatnonzero(plan == UNASSIGNED))
